@@ -1,0 +1,34 @@
+import { type Client, type NextFields, type Packet, Resource } from 'websock';
+
+const NOT_ALLOWED: NextFields = { error: 'not allowed' };
+
+/** The opcodes of PROTOCOL.md §5, which the resources `/`, `/web` and `/php` share. */
+export class Opcodes extends Resource {
+  static override app = '/';
+
+  override onData(client: Client, message: string | Buffer): NextFields | undefined {
+    const packet = this.getPacket(message);
+    switch (packet.opcode) {
+      case 'echo':
+        if (!this.server.may(client, 'echo')) return NOT_ALLOWED;
+        this.echo(client, message);
+        return undefined;
+      case 'broadcast':
+        if (!this.server.may(client, 'broadcast')) return NOT_ALLOWED;
+        return { delivered: this.broadcast(client, message) };
+      case 'feedback':
+        if (!this.server.may(client, isForUuid(packet) ? 'feedback' : 'feedback-ident')) return NOT_ALLOWED;
+        return { delivered: this.feedback(client, packet, message) };
+      case 'quit':
+        client.close(1000, 'quit');
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+}
+
+/** Only a text counts as a uuid; without one, a feedback is for an ident. */
+function isForUuid(packet: Packet): boolean {
+  return typeof packet.uuid === 'string' && packet.uuid !== '';
+}

@@ -1,0 +1,348 @@
+/**
+ * THE table of options. What websock.ini may hold, what the command line and the environment take, `--help`, the comments
+ * of the shipped websock.ini and the type of the loaded values all follow from it: to add an option, add a row.
+ */
+import { LOG_LEVELS } from '../log.ts';
+import type { Details, Option, Repeated, ValuesOf } from './shapes.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+/** Seconds. At least 10 ms, for 0 would mean "at once"; more than a day is a mistake. */
+const TIME = { min: 0.01, max: 86_400 } as const;
+/** Seconds: what Linux takes for TCP_KEEPIDLE. */
+const KEEPIDLE_MAX = 32_767;
+/** Of one text message: longer text does not fit a JavaScript string on every supported Node. */
+const LONGEST_TEXT = 256 * MiB;
+const MANY = 1_000_000;
+
+/** What each section is about: a comment in websock.ini and a heading in --help. */
+export const SECTIONS = {
+  '': 'Where to listen, and the files used',
+  log: 'How the log file is rotated',
+  limits: 'What one client, or all of them, may take',
+  http: 'HTTP requests on the same port',
+  tcp: 'TCP connections',
+  tls: 'TLS, for wss://, ssl:// and ws+wss://',
+  security: 'What browsers may do',
+  backend: 'Who counts as a backend: line clients, scripts and posters that may address other clients',
+  stop: 'How the daemon stops',
+} as const;
+
+/** A row whose types stay as narrow as they are written. */
+function row<const S extends string, const K extends string, const T extends Details>(
+  section: S,
+  key: K,
+  details: T,
+  help: string,
+): T & { readonly section: S; readonly key: K; readonly help: string } {
+  return { section, key, help, ...details };
+}
+
+export const OPTIONS = [
+  row(
+    '',
+    'adress',
+    { aliases: ['address'], type: 'string', default: 'ws://localhost:8096', required: true, reloadable: false },
+    'Where to listen: one URL or several separated by commas. ws:// or tcp:// is plain, wss:// or ssl:// is TLS, ws+wss:// is both on one port, unix:/path is a Unix socket.',
+  ),
+  row(
+    '',
+    'logfile',
+    { type: 'path', default: 'log/websock.log', reloadable: false },
+    'The log file, JSON lines. Empty for none.',
+  ),
+  row(
+    '',
+    'logLevel',
+    { type: 'enum', default: 'info', values: LOG_LEVELS, reloadable: true },
+    'The least severe lines that are logged.',
+  ),
+  row(
+    '',
+    'console',
+    { type: 'boolean', default: false, reloadable: false },
+    'Write the log lines to the terminal as well.',
+  ),
+  row(
+    '',
+    'certFile',
+    { type: 'path', default: '', reloadable: true },
+    'The TLS certificate with its chain, PEM. Needed for wss://, ssl:// and ws+wss://.',
+  ),
+  row('', 'pkFile', { type: 'path', default: '', reloadable: true }, 'The private key of certFile, PEM.'),
+  row(
+    '',
+    'resources',
+    { type: 'path', default: 'resources', required: true, reloadable: false },
+    'The folder of the resource classes, one file each.',
+  ),
+  row(
+    'log',
+    'rotate',
+    { type: 'enum', default: 'internal', values: ['internal', 'external'], reloadable: false },
+    'internal: the daemon starts new files itself. external: it writes exactly to logfile and opens it again on SIGHUP, as logrotate wants it.',
+  ),
+  row(
+    'log',
+    'maxSize',
+    { type: 'size', default: 10 * MiB, min: KiB, max: 100 * GiB, zero: 'no limit', reloadable: false },
+    'A log file longer than this is followed by a new one (rotate=internal).',
+  ),
+  row(
+    'log',
+    'daily',
+    { type: 'boolean', default: true, reloadable: false },
+    'Start a new log file every day (rotate=internal).',
+  ),
+  row(
+    'log',
+    'keep',
+    { type: 'integer', default: 7, min: 1, max: 10_000, unit: 'files', reloadable: false },
+    'How many older log files are kept beside the current one (rotate=internal).',
+  ),
+  row(
+    'limits',
+    'maxPayload',
+    { type: 'size', default: MiB, min: KiB, max: LONGEST_TEXT, reloadable: true },
+    'The longest message, line or POST body. A longer one closes its client with 1009.',
+  ),
+  row(
+    'limits',
+    'maxBuffer',
+    { type: 'size', default: 16 * MiB, min: KiB, max: LONGEST_TEXT, reloadable: true },
+    'The longest message joined from the pieces between bufferON and bufferOFF.',
+  ),
+  row(
+    'limits',
+    'maxChunks',
+    { type: 'integer', default: 10_000, min: 1, max: MANY, unit: 'pieces', reloadable: true },
+    'The most pieces between bufferON and bufferOFF.',
+  ),
+  row(
+    'limits',
+    'maxFragments',
+    { type: 'integer', default: 16_384, min: 1, max: MANY, unit: 'frames', zero: 'no limit', reloadable: true },
+    'The most frames that one WebSocket message may come in.',
+  ),
+  row(
+    'limits',
+    'maxHead',
+    { type: 'size', default: 8 * KiB, min: KiB, max: MiB, reloadable: true },
+    'The longest head of a request: its first line and its headers.',
+  ),
+  row(
+    'limits',
+    'maxHeaders',
+    { type: 'integer', default: 100, min: 10, max: 10_000, unit: 'headers', reloadable: true },
+    'The most headers of one request.',
+  ),
+  row(
+    'limits',
+    'headTimeout',
+    { type: 'seconds', default: 10, ...TIME, reloadable: true },
+    'How long a new connection may take to send its head or first line.',
+  ),
+  row(
+    'limits',
+    'tlsTimeout',
+    { type: 'seconds', default: 5, ...TIME, reloadable: true },
+    'How long the TLS handshake may take.',
+  ),
+  row(
+    'limits',
+    'closeTimeout',
+    { type: 'seconds', default: 5, ...TIME, reloadable: true },
+    "How long to wait for a client's answer to a Close frame before its connection is cut.",
+  ),
+  row(
+    'limits',
+    'handlerTimeout',
+    { type: 'seconds', default: 60, ...TIME, reloadable: true },
+    'How long a resource may work on one message. After that its client is closed with 1011, and a POST gets 504.',
+  ),
+  row(
+    'limits',
+    'writeTimeout',
+    { type: 'seconds', default: 30, ...TIME, reloadable: true },
+    'How long a client may leave sent data untaken. After that it is closed with 1013.',
+  ),
+  row(
+    'limits',
+    'maxClients',
+    {
+      type: 'integer',
+      default: 0,
+      min: 1,
+      max: MANY,
+      unit: 'connections',
+      zero: "the process's limit of open files less 64",
+      reloadable: true,
+    },
+    'The most connections at one time.',
+  ),
+  row(
+    'limits',
+    'maxPerIP',
+    { type: 'integer', default: 0, min: 1, max: MANY, unit: 'connections', zero: 'no limit', reloadable: true },
+    'The most connections at one time from one address.',
+  ),
+  row(
+    'limits',
+    'sendQueue',
+    { type: 'size', default: MiB, min: KiB, max: GiB, reloadable: true },
+    'What may wait to be sent to one client. If more than this is already waiting when a message is to follow, the client is closed with 1013.',
+  ),
+  row(
+    'http',
+    'bodyTimeout',
+    { type: 'seconds', default: 30, ...TIME, reloadable: true },
+    'How long a whole request body may take to arrive.',
+  ),
+  row(
+    'http',
+    'keepAliveTimeout',
+    { type: 'seconds', default: 5, ...TIME, reloadable: true },
+    'How long a kept-alive connection may be idle between two requests.',
+  ),
+  row(
+    'tcp',
+    'keepAlive',
+    { type: 'seconds', default: 60, min: 1, max: KEEPIDLE_MAX, reloadable: true },
+    'How long a connection is silent before TCP asks whether the peer is still there.',
+  ),
+  row(
+    'tcp',
+    'backlog',
+    { type: 'integer', default: 511, min: 1, max: 65_535, unit: 'connections', reloadable: false },
+    'How many new connections the system queues until they are accepted. The system may have a lower limit of its own.',
+  ),
+  row(
+    'tls',
+    'minVersion',
+    { type: 'enum', default: 'TLSv1.2', values: ['TLSv1.2', 'TLSv1.3'], reloadable: true },
+    'The oldest version of TLS that is accepted.',
+  ),
+  row(
+    'security',
+    'allowedOrigins',
+    { type: 'list', default: ['same', 'loopback'], reloadable: true },
+    'The pages that may connect, by origin: https://www.example.org, same (the host name that the page asks for), loopback (pages of localhost), null (pages opened as a file) or * (all).',
+  ),
+  row(
+    'security',
+    'webMay',
+    {
+      type: 'list',
+      default: ['echo', 'broadcast', 'feedback'],
+      values: ['echo', 'broadcast', 'feedback', 'feedback-ident', 'quit'],
+      reloadable: true,
+    },
+    'The opcodes that web clients may use at /, /web and /php. feedback reaches a client by its uuid, feedback-ident by its ident too; quit may be used by all in any case.',
+  ),
+  row(
+    'security',
+    'webIdent',
+    { type: 'boolean', default: false, reloadable: true },
+    'Let web clients choose their own ident (Ident header or ?ident=).',
+  ),
+  row(
+    'security',
+    'trustedProxies',
+    { type: 'list', default: [], items: 'range', reloadable: true },
+    "The proxies whose X-Forwarded-For is believed to name the client's address.",
+  ),
+  row(
+    'backend',
+    'allowed',
+    { type: 'list', default: [], items: 'range', reloadable: true },
+    'The addresses that backends may come from without the key, besides loopback (see trustLoopback).',
+  ),
+  row(
+    'backend',
+    'trustLoopback',
+    { type: 'boolean', default: true, reloadable: true },
+    'Let backends come from this host without the key. Set it to false where a proxy runs on this host: what it passes on comes from loopback too.',
+  ),
+  row(
+    'backend',
+    'key',
+    { type: 'secret', default: '', fileKey: 'keyFile', reloadable: true },
+    'The key that lets a backend come from any address: Authorization: Bearer KEY. Empty for none.',
+  ),
+  row(
+    'backend',
+    'keyFile',
+    { type: 'path', default: '', reloadable: true },
+    'A file that holds the key, in place of key. Only the daemon should be able to read it.',
+  ),
+  row(
+    'stop',
+    'timeout',
+    { type: 'seconds', default: 10, ...TIME, min: 0, reloadable: true },
+    'How long a stop waits for the messages that are being worked on.',
+  ),
+  row(
+    'stop',
+    'code',
+    { type: 'enum', default: 1001, values: [1001, 1012], reloadable: true },
+    'The close code that a stop sends: 1001 going away, 1012 to announce that the daemon comes back.',
+  ),
+] as const satisfies readonly Option[];
+
+export const REPEATED = [
+  {
+    section: 'tls',
+    help: 'A further certificate, for clients that ask for this host name (SNI). One section for each, under a name of your choice.',
+    keys: [
+      { key: 'host', type: 'string', default: '', required: true, example: 'www.example.org', help: 'The host name.' },
+      {
+        key: 'certFile',
+        type: 'path',
+        default: '',
+        required: true,
+        example: 'certs/www.example.org.pem',
+        help: 'Its certificate with the chain, PEM.',
+      },
+      {
+        key: 'pkFile',
+        type: 'path',
+        default: '',
+        required: true,
+        example: 'certs/www.example.org.key',
+        help: 'The private key of that certificate, PEM.',
+      },
+    ],
+  },
+] as const satisfies readonly Repeated[];
+
+type Rows = (typeof OPTIONS)[number];
+
+/** The loaded values: `values.adress`, `values.limits.maxPayload` (bytes), `values.named.tls[0].host`. */
+export type Values = ValuesOf<Extract<Rows, { section: '' }>> & {
+  [S in Exclude<Rows['section'], ''>]: ValuesOf<Extract<Rows, { section: S }>>;
+} & {
+  /** The repeated sections, in the order of the file; `name` is the NAME of `[section.NAME]`. */
+  named: {
+    [S in (typeof REPEATED)[number]['section']]: ({ name: string } & ValuesOf<
+      Extract<(typeof REPEATED)[number], { section: S }>['keys'][number]
+    >)[];
+  };
+};
+
+/** `adress`, `limits.maxPayload`: what an option is called on the command line and in `where()`. */
+export function fullName(section: string, key: string): string {
+  return section === '' ? key : `${section}.${key}`;
+}
+
+/** `WEBSOCK_LIMITS_MAXPAYLOAD`: the environment variable of a full name. */
+export function envName(name: string): string {
+  return `WEBSOCK_${name.replaceAll('.', '_').toUpperCase()}`;
+}
+
+/** Every full name an option goes by, mapped to its row: aliases too. */
+export const BY_NAME: ReadonlyMap<string, Option> = new Map(
+  OPTIONS.flatMap((option: Option) =>
+    [option.key, ...(option.aliases ?? [])].map((key) => [fullName(option.section, key), option] as const),
+  ),
+);

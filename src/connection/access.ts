@@ -1,0 +1,186 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import ipaddr from 'ipaddr.js';
+import { messageOf } from '../errors.ts';
+import type { Headers, Refusal } from '../wire/handshake.ts';
+
+type Address = ReturnType<typeof ipaddr.parse>;
+type Range = [Address, number];
+
+/** The values of `[security]` and `[backend]` that decide who a client is and what it may. */
+export interface AccessOptions {
+  /** Exact origins, and the words `same`, `loopback`, `null` and `*`. */
+  readonly allowedOrigins: readonly string[];
+  /** Address ranges of proxies whose forwarding headers count. */
+  readonly trustedProxies: readonly string[];
+  /** Address ranges that clients of kind `tcp` may come from. */
+  readonly allowed: readonly string[];
+  /** Loopback addresses and Unix sockets are in `allowed`. */
+  readonly trustLoopback: boolean;
+  /** '' : there is none. */
+  readonly key: string;
+}
+
+/** Where a request came from. */
+export interface Provenance {
+  /** The client's address, behind a trusted proxy its own. */
+  readonly ip: string;
+  /** Whether that address may earn trust: not if somebody forwarded the request that is no trusted proxy. */
+  readonly known: boolean;
+}
+
+const WORDS = new Set(['same', 'loopback', 'null', '*']);
+const FORWARDING = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via'];
+
+/**
+ * Address ranges from their CIDR form, or single addresses.
+ * @throws Error that names the entry that is neither.
+ */
+export function parseRanges(list: readonly string[]): Range[] {
+  return list.map((entry) => {
+    try {
+      if (entry.includes('/')) return ipaddr.parseCIDR(entry);
+      const address = ipaddr.process(entry);
+      return [address, address.kind() === 'ipv4' ? 32 : 128];
+    } catch (error) {
+      throw new Error(`'${entry}' is no address range: give 192.0.2.7, 10.0.0.0/8 or fd00::/8`, { cause: error });
+    }
+  });
+}
+
+/**
+ * Checks `allowedOrigins`.
+ * @throws Error that names the entry that no browser could send.
+ */
+export function checkOrigins(list: readonly string[]): void {
+  for (const entry of list) {
+    if (WORDS.has(entry)) continue;
+    let origin: string;
+    try {
+      origin = new URL(entry).origin;
+    } catch (error) {
+      throw new Error(
+        `'${entry}' is no origin: ${messageOf(error)}; give https://example.org, or same, loopback, null, *`,
+        { cause: error },
+      );
+    }
+    if (origin.toLowerCase() !== entry.toLowerCase()) {
+      throw new Error(
+        `'${entry}' is no origin: scheme, host and port alone, such as ${origin === 'null' ? 'https://example.org' : origin}`,
+      );
+    }
+  }
+}
+
+function parse(ip: string): Address | null {
+  const bare = ip.split('%')[0];
+  return ipaddr.isValid(bare) ? ipaddr.process(bare) : null;
+}
+
+function within(address: Address, ranges: readonly Range[]): boolean {
+  return ranges.some((range) => range[0].kind() === address.kind() && address.match(range));
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+/** Who comes from where, and what that allows (PROTOCOL.md §2). */
+export class Access {
+  private readonly origins: ReadonlySet<string>;
+  private readonly proxies: readonly Range[];
+  private readonly allowed: readonly Range[];
+  private readonly trustLoopback: boolean;
+  private readonly key: Buffer | null;
+
+  /** @throws Error from {@link parseRanges} and {@link checkOrigins}. */
+  constructor(options: AccessOptions) {
+    checkOrigins(options.allowedOrigins);
+    this.origins = new Set(options.allowedOrigins.map((origin) => origin.toLowerCase()));
+    this.proxies = parseRanges(options.trustedProxies);
+    this.allowed = parseRanges(options.allowed);
+    this.trustLoopback = options.trustLoopback;
+    this.key = options.key === '' ? null : digest(options.key);
+  }
+
+  /** Whether the peer at `ip` is a trusted proxy. */
+  isProxy(ip: string): boolean {
+    const address = this.proxies.length === 0 ? null : parse(ip);
+    return address !== null && within(address, this.proxies);
+  }
+
+  /** Where a request of the peer at `ip` came from. */
+  locate(ip: string, headers: Headers): Provenance {
+    if (!FORWARDING.some((name) => name in headers)) return { ip, known: true };
+    if (!this.isProxy(ip)) return { ip, known: false };
+    const chain = headers['x-forwarded-for']?.split(',').map((part) => part.trim()) ?? [];
+    for (let i = chain.length - 1; i >= 0; i--) {
+      const address = parse(chain[i].replace(/^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$/, '$1$2'));
+      if (address === null) return { ip, known: false };
+      if (i === 0 || !within(address, this.proxies)) return { ip: address.toString(), known: true };
+    }
+    return { ip, known: false };
+  }
+
+  /** Whether a page of `origin` may connect to the host that it named in its Host header. */
+  originAllowed(origin: string, host: string | undefined): boolean {
+    const value = origin.toLowerCase();
+    if (this.origins.has('*') || this.origins.has(value)) return true;
+    let page: URL;
+    try {
+      page = new URL(value);
+    } catch {
+      return false; // `null`, and what is no origin at all
+    }
+    if (this.origins.has('loopback') && isLoopbackName(page.hostname)) return true;
+    return this.origins.has('same') && host !== undefined && page.hostname === hostName(host);
+  }
+
+  /**
+   * Whether a client of kind `tcp` may come in: by the address it came from, or by the backend's key.
+   * @param key what it showed, or undefined.
+   * @param byAddress whether its address may earn trust: not for what comes from a page.
+   * @returns null, or why not.
+   */
+  judgeBackend(origin: Provenance, key: string | undefined, byAddress: boolean): Refusal | null {
+    if (key !== undefined && this.keyMatches(key)) return null;
+    if (byAddress && origin.known && this.addressTrusted(origin.ip)) return null;
+    if (this.key === null) {
+      const where = origin.known ? origin.ip : `${origin.ip} (which forwarded it)`;
+      return { status: 403, text: `backend clients are not allowed from ${where}: see [backend] allowed and key` };
+    }
+    const text = key === undefined ? 'show the backend key: Authorization: Bearer KEY' : 'the backend key is wrong';
+    return { status: 401, text, headers: { 'WWW-Authenticate': 'Bearer' } };
+  }
+
+  private addressTrusted(ip: string): boolean {
+    if (ip === 'unix') return this.trustLoopback;
+    const address = parse(ip);
+    if (address === null) return false;
+    return (this.trustLoopback && address.range() === 'loopback') || within(address, this.allowed);
+  }
+
+  /** Takes the same time whatever `key` is. */
+  private keyMatches(key: string): boolean {
+    return this.key !== null && timingSafeEqual(digest(key), this.key);
+  }
+}
+
+/** The key in an Authorization header, or undefined. */
+export function bearer(authorization: string | undefined): string | undefined {
+  return /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+}
+
+function isLoopbackName(name: string): boolean {
+  if (name === 'localhost' || name.endsWith('.localhost')) return true;
+  const address = parse(name.replace(/^\[|\]$/g, ''));
+  return address?.range() === 'loopback';
+}
+
+/** The host name in a Host header, as URL writes it. */
+function hostName(host: string): string {
+  try {
+    return new URL(`http://${host}`).hostname;
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import { printable } from '../log.ts';
+import { closePacket, readyPacket } from '../packet/packet.ts';
+import type { TransportSocket } from '../transport/transport.ts';
+import type { Engine, Receiver } from '../wire/engine.ts';
+import { dataHeader } from '../wire/frame.ts';
+import {
+  type Headers,
+  offeredProtocols,
+  parseTarget,
+  type Refusal,
+  type RequestHead,
+  SCRIPT_READ,
+  switchingProtocols,
+} from '../wire/handshake.ts';
+import { LineEngine } from '../wire/lines.ts';
+import { WebSocketEngine } from '../wire/rfc6455.ts';
+import { bearer, type Provenance } from './access.ts';
+import type { Identity, Kind } from './client.ts';
+import type { ConnectionContext } from './context.ts';
+import { acceptsWeb, engineOptions, type HandshakeRequest, type Route, schemeOf } from './route.ts';
+
+/** The subprotocol of sessions that survive a reconnect: not chosen by default while it is not spoken. */
+const SESSIONS = 'websock.2';
+
+/** What an `onHandshake` may add to a connection. */
+export interface Additions {
+  readonly protocol?: string;
+  readonly headers?: Headers;
+  readonly ident?: string;
+  readonly data?: unknown;
+}
+
+/** A client that asks to come in, by a WebSocket handshake or by a line, and how to speak to it (PROTOCOL.md §2, §3). */
+export class Candidate {
+  readonly request: HandshakeRequest;
+  readonly route: Route | undefined;
+  readonly way: 'web' | 'script' | 'line';
+  private readonly queryText: string;
+  /** Sec-WebSocket-Key; '' for line clients. */
+  private readonly key: string;
+  private readonly origin: Provenance;
+  /** The key of the backend that it showed. */
+  private readonly shown: string | undefined;
+
+  private constructor(
+    way: Candidate['way'],
+    route: Route | undefined,
+    target: { path: string; query: string },
+    origin: Provenance,
+    socket: TransportSocket,
+    headers: Headers,
+    shown: string | undefined,
+  ) {
+    const kind: Kind = way === 'web' ? 'websocket' : 'tcp';
+    this.way = way;
+    this.route = route;
+    this.origin = origin;
+    this.queryText = target.query;
+    this.key = headers['sec-websocket-key'] ?? '';
+    this.shown = shown;
+    this.request = {
+      path: target.path,
+      query: new URLSearchParams(target.query),
+      headers,
+      ip: origin.ip,
+      scheme: schemeOf(kind, socket.secure),
+      kind,
+      protocols: offeredProtocols(headers),
+    };
+  }
+
+  /** From a WebSocket handshake that is one. */
+  static fromHandshake(context: ConnectionContext, socket: TransportSocket, head: RequestHead): Candidate {
+    const { headers } = head;
+    const route = context.routes.find(head.path);
+    const named = /^(?:php|tcp)$/i.test(headers['client-type'] ?? '');
+    const script = named || (route !== undefined && !acceptsWeb(route) && (headers.origin ?? '') === '');
+    const origin = context.access.locate(socket.ip, headers);
+    return new Candidate(
+      script ? 'script' : 'web',
+      route,
+      head,
+      origin,
+      socket,
+      headers,
+      bearer(headers.authorization),
+    );
+  }
+
+  /** From the first line of a line client. */
+  static fromLine(
+    context: ConnectionContext,
+    socket: TransportSocket,
+    line: { target: string; key: string | undefined },
+  ): Candidate {
+    const target = parseTarget(line.target);
+    const route = context.routes.find(target.path);
+    return new Candidate('line', route, target, { ip: socket.ip, known: true }, socket, {}, line.key);
+  }
+
+  /** Why it may not come in at all, or null. */
+  refusal(context: ConnectionContext): Refusal | null {
+    if (this.way !== 'web') return context.access.judgeBackend(this.origin, this.shown, true);
+    const { origin = '', host } = this.request.headers;
+    if (origin === '') return null;
+    if (!context.access.originAllowed(origin, host)) {
+      return { status: 403, text: `pages of ${printable(origin)} are not allowed: see [security] allowedOrigins` };
+    }
+    if (this.route !== undefined && !acceptsWeb(this.route)) {
+      return { status: 403, text: `${this.request.path} is not for browsers` };
+    }
+    return null;
+  }
+
+  /** Whether its route takes clients of its kind. */
+  get accepted(): boolean {
+    return this.route?.accepts.has(this.request.scheme) ?? false;
+  }
+
+  identity(context: ConnectionContext, id: number, ident: string | undefined): Identity {
+    const { path, headers, scheme, kind, ip, query } = this.request;
+    const mayName = kind === 'tcp' || context.webIdent;
+    const own = mayName ? (headers.ident ?? query.get('ident') ?? '') : '';
+    return { id, uuid: randomUUID(), ident: ident ?? own, path, scheme, kind, ip, headers, query: this.queryText };
+  }
+
+  engine(context: ConnectionContext): (receiver: Receiver) => Engine {
+    const options = this.route?.engineOptions ?? engineOptions(context.values, true);
+    const Framing = this.way === 'line' ? LineEngine : WebSocketEngine;
+    return (receiver) => new Framing(receiver, options);
+  }
+
+  /** Opens with `ready`, if the route has the dialog. @returns the headers that did not fit. */
+  welcome(socket: TransportSocket, uuid: string, additions: Additions): string[] {
+    return this.greet(socket, this.route?.dialog === false ? null : readyPacket(uuid), additions);
+  }
+
+  /** Opens with a `close` packet in place of `ready`. */
+  dismiss(socket: TransportSocket, error: string): void {
+    this.greet(socket, this.route?.dialog === false ? null : closePacket(error), {});
+  }
+
+  private greet(socket: TransportSocket, packet: string | null, additions: Additions): string[] {
+    if (this.way === 'line') {
+      if (packet !== null) socket.write(Buffer.from(`${packet}\n`));
+      return [];
+    }
+    // Script clients read the 101 with one read, and `ready` with the next: see PROTOCOL.md §3.
+    const pad = this.way === 'script' && !socket.secure;
+    const first = packet === null ? '' : frame(pad ? packet.padEnd(SCRIPT_READ - 4) : packet);
+    const { text, omitted } = switchingProtocols(this.key, this.protocol(additions), additions.headers ?? {}, pad);
+    if (this.way === 'script' && socket.secure) {
+      socket.write(text);
+      if (first !== '') socket.write(first);
+    } else socket.write(text + first);
+    return omitted;
+  }
+
+  /** The one that the resource names, if it was offered, else the first offered. */
+  private protocol(additions: Additions): string | undefined {
+    const { protocols } = this.request;
+    if (additions.protocol !== undefined && protocols.includes(additions.protocol)) return additions.protocol;
+    return protocols.find((name) => name !== SESSIONS);
+  }
+}
+
+/** A text frame in latin1. */
+function frame(packet: string): string {
+  const bytes = Buffer.from(packet);
+  return dataHeader(bytes.length, false) + bytes.toString('latin1');
+}

@@ -1,0 +1,141 @@
+import type { Packet } from '../packet/packet.ts';
+import type { Headers } from '../wire/handshake.ts';
+
+/** How a client reached us: `ws` and `wss` for WebSocket clients, `tcp` and `ssl` for clients of kind `tcp`. */
+export type Scheme = 'ws' | 'wss' | 'tcp' | 'ssl';
+/** Web clients are `websocket`; scripts, line clients and posters are `tcp` (PROTOCOL.md §2). */
+export type Kind = 'websocket' | 'tcp';
+
+export interface SendOptions {
+  /** Send it as a binary message; default: Buffers are binary, strings are text. */
+  readonly binary?: boolean;
+}
+
+/** What a resource sees of a connection. `Data` is the type of the plugin's own `data`. */
+export interface Client<Data = unknown> {
+  /** The socket ID: counted up from 1, never used again in a run. */
+  readonly id: number;
+  /** What `ready` told the client (UUID v4); '' for a POST, which nobody can address. */
+  readonly uuid: string;
+  /** The name that it gave itself or was given; '' if none. */
+  readonly ident: string;
+  /** The path it asked for, without the query. */
+  readonly path: string;
+  readonly scheme: Scheme;
+  readonly kind: Kind;
+  /** Its address, behind trusted proxies its own; `unix` for a Unix socket. */
+  readonly ip: string;
+  /** Header fields of its request, by lower-case names; empty for line clients. */
+  readonly headers: Headers;
+  readonly query: URLSearchParams;
+  /** The plugin's own; undefined, or what `onHandshake` gave. */
+  data: Data;
+  /** Bytes sent to it that the kernel has not taken yet. */
+  readonly bufferedAmount: number;
+
+  /**
+   * Sends one message. `data` is written or copied before this returns.
+   * @returns whether it was queued; false once the client is closed, or was closed for not reading.
+   */
+  send(data: string | Buffer, options?: SendOptions): boolean;
+  /** Sends a packet as JSON text. @returns as {@link send}. */
+  sendPacket(packet: Packet): boolean;
+  /** Sends a WebSocket ping of at most 125 bytes. @returns false where there is none to send: clients of kind `tcp`. */
+  ping(payload?: string | Buffer): boolean;
+  /**
+   * Closes it: a handler of its in flight ends first, and gets its `next`. With any code but 1000 a `close` packet
+   * with the reason goes before the Close frame.
+   * @param code 1000 (default) to 1003, 1007 to 1013, or 3000 to 4999.
+   * @param reason at most 123 bytes of it reach the Close frame.
+   * @throws RangeError if `code` may not be sent.
+   */
+  close(code?: number, reason?: string): void;
+}
+
+/** What a client does with its connection. */
+export interface ClientLink {
+  readonly bufferedAmount: number;
+  send(data: string | Buffer, binary: boolean): boolean;
+  ping(payload: Buffer): boolean;
+  close(code: number, reason: string): void;
+}
+
+/** Who a client is; fixed when its handshake is done. */
+export interface Identity {
+  readonly id: number;
+  readonly uuid: string;
+  readonly ident: string;
+  readonly path: string;
+  readonly scheme: Scheme;
+  readonly kind: Kind;
+  readonly ip: string;
+  readonly headers: Headers;
+  /** Without the `?`. */
+  readonly query: string;
+}
+
+/** The Client of every kind of connection: it shows who it is, and passes on what it is told. */
+export class LinkedClient implements Client {
+  data: unknown;
+  private readonly identity: Identity;
+  private readonly link: ClientLink;
+
+  constructor(identity: Identity, link: ClientLink, data: unknown) {
+    this.identity = identity;
+    this.link = link;
+    this.data = data;
+  }
+
+  get id(): number {
+    return this.identity.id;
+  }
+  get uuid(): string {
+    return this.identity.uuid;
+  }
+  get ident(): string {
+    return this.identity.ident;
+  }
+  get path(): string {
+    return this.identity.path;
+  }
+  get scheme(): Scheme {
+    return this.identity.scheme;
+  }
+  get kind(): Kind {
+    return this.identity.kind;
+  }
+  get ip(): string {
+    return this.identity.ip;
+  }
+  get headers(): Headers {
+    return this.identity.headers;
+  }
+  get query(): URLSearchParams {
+    return new URLSearchParams(this.identity.query);
+  }
+  get bufferedAmount(): number {
+    return this.link.bufferedAmount;
+  }
+
+  send(data: string | Buffer, options?: SendOptions): boolean {
+    return this.link.send(data, options?.binary ?? typeof data !== 'string');
+  }
+
+  sendPacket(packet: Packet): boolean {
+    return this.link.send(JSON.stringify(packet), false);
+  }
+
+  ping(payload: string | Buffer = ''): boolean {
+    const bytes = Buffer.from(payload as string);
+    if (bytes.length > 125) throw new RangeError(`a ping holds at most 125 bytes, not ${bytes.length}`);
+    return this.link.ping(bytes);
+  }
+
+  close(code = 1000, reason = ''): void {
+    const sendable = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1013) || (code >= 3000 && code <= 4999);
+    if (!Number.isInteger(code) || !sendable) {
+      throw new RangeError(`close code ${code} may not be sent: use 1000 to 1003, 1007 to 1013 or 3000 to 4999`);
+    }
+    this.link.close(code, reason);
+  }
+}

@@ -1,0 +1,325 @@
+import { CLOSE, CLOSE_CODES, messageOf } from '../errors.ts';
+import { closePacket } from '../packet/packet.ts';
+import type { Reader, TransportSocket } from '../transport/transport.ts';
+import type { Engine, Receiver } from '../wire/engine.ts';
+import { type Client, type ClientLink, type Identity, type Kind, LinkedClient } from './client.ts';
+import type { ConnectionContext, Stoppable } from './context.ts';
+import type { Deadline } from './deadlines.ts';
+import { describeThrown, Dialog, type DialogHost } from './dialog.ts';
+import type { Outgoing } from './encode.ts';
+import type { LimitName } from './limits.ts';
+import { Output, type OutputOwner } from './output.ts';
+import type { Member } from './registry.ts';
+import type { Route } from './route.ts';
+import { ScriptOutput } from './script.ts';
+
+/** A life goes down this list, and never up. */
+const Phase = {
+  OPEN: 0,
+  /** To be closed when the handler in flight has ended; nothing is read. */
+  CLOSING: 1,
+  /** Everything is written, the FIN included; what still comes in is thrown away. */
+  CLOSED: 2,
+} as const;
+type Phase = (typeof Phase)[keyof typeof Phase];
+
+/** A connection whose handshake is done: the one reader and writer of its socket. */
+export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Member, ClientLink, Stoppable {
+  slot: Set<Deadline> | null = null;
+  readonly client: Client;
+  readonly identity: Identity;
+  readonly engine: Engine;
+  readonly output: Output;
+  private readonly context: ConnectionContext;
+  private readonly socket: TransportSocket;
+  private readonly route: Route;
+  private readonly dialog: Dialog;
+  private phase: Phase = Phase.OPEN;
+  /** Too much waits to be sent to this client: nothing more of it is read. */
+  private backlog = false;
+  private reading = true;
+  /** The peer has sent its FIN. */
+  private ended = false;
+  private closeCode = 0;
+  private closeReason = '';
+
+  constructor(
+    context: ConnectionContext,
+    socket: TransportSocket,
+    route: Route,
+    identity: Identity,
+    makeEngine: (receiver: Receiver) => Engine,
+    data: unknown,
+  ) {
+    this.context = context;
+    this.socket = socket;
+    this.route = route;
+    this.identity = identity;
+    this.client = new LinkedClient(identity, this, data);
+    this.dialog = new Dialog(this, route, context.values);
+    this.engine = makeEngine(this.dialog);
+    this.output = this.isScript
+      ? new ScriptOutput(socket, this.engine, context, this)
+      : new Output(socket, this.engine, context, this);
+  }
+
+  get id(): number {
+    return this.identity.id;
+  }
+  get uuid(): string {
+    return this.identity.uuid;
+  }
+  get ident(): string {
+    return this.identity.ident;
+  }
+  get kind(): Kind {
+    return this.identity.kind;
+  }
+  get app(): string {
+    return this.route.app;
+  }
+  get byUuid(): boolean {
+    return !this.isScript;
+  }
+  get bufferedAmount(): number {
+    return this.output.waiting;
+  }
+
+  /** A client of kind `tcp` that speaks WebSocket. */
+  private get isScript(): boolean {
+    return this.identity.kind === 'tcp' && this.engine.framing === 'rfc6455';
+  }
+
+  private get who(): string {
+    return `#${this.id} ${this.identity.ip} ${this.identity.path}`;
+  }
+
+  /**
+   * Begins: the opening has been written, `rest` was read behind the client's.
+   * @param ended the peer's FIN has come already.
+   */
+  start(rest: Buffer, ended: boolean): void {
+    const { ip, path, kind, scheme, ident } = this.identity;
+    this.context.live.add(this);
+    this.context.registry.add(this);
+    const name = ident === '' ? '' : ` ident ${ident}`;
+    this.context.log.info(`${this.who} ${kind} ${scheme}${name}: open`, { id: this.id, ip, path, kind, scheme });
+    this.socket.reader = this;
+    if (this.output instanceof ScriptOutput) this.output.startPacing();
+    const corked = this.context.cork.begin();
+    this.dialog.open();
+    if (this.open && rest.length > 0) this.engine.decode(rest);
+    if (corked) this.context.cork.end();
+    if (ended) this.onEnd();
+    this.steer();
+  }
+
+  // ---- reading
+
+  onBytes(chunk: Buffer): void {
+    if (this.phase !== Phase.OPEN) return;
+    const { cork } = this.context;
+    const corked = cork.begin();
+    this.engine.decode(chunk);
+    if (corked) cork.end();
+  }
+
+  onDrain(): void {
+    if (this.phase === Phase.OPEN) this.dialog.notice({ type: 'drain' });
+    this.backlog = false;
+    this.goOn();
+  }
+
+  onEnd(): void {
+    this.ended = true;
+    this.goOn();
+  }
+
+  onClose(error: Error | null): void {
+    this.phase = Phase.CLOSED;
+    this.engine.stop();
+    this.dialog.busy = false;
+    this.context.deadlines.disarm(this);
+    this.output.dispose();
+    this.context.live.delete(this);
+    this.context.admission.leave(this.identity.ip);
+    this.leave(CLOSE.ABNORMAL, error === null ? 'the connection ended without a Close frame' : error.message);
+  }
+
+  /** A reason not to read is gone: what was kept is handled first, then the socket is read again. */
+  goOn(): void {
+    if (!this.ready) return;
+    const { cork } = this.context;
+    const corked = cork.begin();
+    this.engine.resume();
+    if (this.ended && this.ready) this.engine.end();
+    if (this.ended && this.ready) this.endedByPeer();
+    if (corked) cork.end();
+    this.steer();
+  }
+
+  get open(): boolean {
+    return this.phase === Phase.OPEN;
+  }
+
+  get ready(): boolean {
+    return this.phase === Phase.OPEN && !this.dialog.busy && !this.backlog;
+  }
+
+  /** Lets the socket be read, or not, as the state asks for. */
+  private steer(): void {
+    const wanted = this.phase === Phase.CLOSED || this.ready;
+    if (wanted === this.reading) return;
+    this.reading = wanted;
+    if (wanted) this.socket.resume();
+    else this.socket.pause();
+  }
+
+  /** The peer's FIN, everything it sent handled: how line clients leave; a WebSocket client owes a Close frame first. */
+  private endedByPeer(): void {
+    if (this.engine.framing !== 'rfc6455') this.depart(CLOSE.NORMAL, 'the client has ended', null);
+    else this.depart(CLOSE.ABNORMAL, 'the client ended without a Close frame', null, CLOSE.NORMAL);
+  }
+
+  // ---- what the dialog tells
+
+  onBusy(): void {
+    this.context.deadlines.arm(this, this.context.values.handlerTimeout);
+    this.steer();
+  }
+
+  onHandled(): void {
+    if (this.phase !== Phase.CLOSED) this.context.deadlines.disarm(this);
+    if (this.phase === Phase.CLOSING) this.depart(this.closeCode, this.closeReason, this.closeReason);
+  }
+
+  onPeerClose(code: number, reason: string): void {
+    this.depart(code, reason, null);
+  }
+
+  /** It closes this client alone: with its own code, if it is one of ours, else with 1011. */
+  onThrown(error: unknown): void {
+    const closeCode = (error as { closeCode?: unknown } | null | undefined)?.closeCode;
+    if (typeof closeCode === 'number' && CLOSE_CODES.has(closeCode)) {
+      this.fail(closeCode, messageOf(error));
+      return;
+    }
+    const stack = error instanceof Error ? error.stack : undefined;
+    this.context.log.error(`${this.who}: the resource failed: ${describeThrown(error)}`, { id: this.id, stack });
+    this.dialog.report('onError', () => this.route.resource.onError(this.client, error));
+    this.fail(CLOSE.FAILED, 'the resource failed');
+  }
+
+  onStray(callback: string, error: unknown): void {
+    const stack = error instanceof Error ? error.stack : undefined;
+    this.context.log.error(`${this.who}: ${callback} failed, its client was closed already: ${describeThrown(error)}`, {
+      id: this.id,
+      stack,
+    });
+  }
+
+  // ---- sending
+
+  send(data: string | Buffer, binary: boolean): boolean {
+    return this.phase !== Phase.CLOSED && this.output.send(data, binary);
+  }
+
+  deliver(outgoing: Outgoing): boolean {
+    return this.phase !== Phase.CLOSED && this.output.share(outgoing);
+  }
+
+  ping(payload: Buffer): boolean {
+    if (this.phase !== Phase.OPEN || this.identity.kind !== 'websocket') return false;
+    this.output.control(this.engine.pingFrame(payload));
+    return true;
+  }
+
+  onSlow(limit: 'sendQueue' | 'writeTimeout', owed: number): void {
+    if (this.phase === Phase.CLOSED) return;
+    const { text } = this.context.limits.describe(limit);
+    this.exceeded(limit, `${text} (${owed} bytes owed)`);
+  }
+
+  onBacklog(): void {
+    if (this.backlog || this.phase !== Phase.OPEN) return;
+    this.backlog = true;
+    this.steer();
+  }
+
+  // ---- closing
+
+  /** From the resource, or whoever else knows the client: a handler in flight ends first. */
+  close(code: number, reason: string): void {
+    if (this.phase !== Phase.OPEN) return;
+    if (!this.dialog.handling && !this.dialog.busy) {
+      this.depart(code, reason, reason);
+      return;
+    }
+    this.phase = Phase.CLOSING;
+    this.closeCode = code;
+    this.closeReason = reason;
+    this.steer();
+  }
+
+  stop(code: number, reason: string): void {
+    this.close(code, reason);
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  expire(): void {
+    if (this.phase !== Phase.CLOSED) {
+      this.exceeded('handlerTimeout');
+      return;
+    }
+    const { text } = this.context.limits.over('closeTimeout');
+    this.context.log.debug(`${this.who}: ${text}: destroyed`, { id: this.id });
+    this.socket.destroy();
+  }
+
+  /** Closes at once, whatever is in flight. */
+  fail(code: number, reason: string): false {
+    this.depart(code, reason, reason);
+    return false;
+  }
+
+  /** A limit was gone over. @param text for the log, where there is more to say than the client is told. */
+  exceeded(limit: LimitName, text?: string): false {
+    const over = this.context.limits.over(limit);
+    this.context.log.warn(`${this.who}: over [limits] ${limit}: ${text ?? over.text}`, { id: this.id, limit });
+    return this.fail(over.code, over.text);
+  }
+
+  /**
+   * Writes the last words and the FIN, and waits for the peer to leave.
+   * @param error text of the `close` packet; null: the client ended it, and is told nothing.
+   */
+  private depart(code: number, reason: string, error: string | null, frameCode = code): void {
+    if (this.phase === Phase.CLOSED) return;
+    this.phase = Phase.CLOSED;
+    this.dialog.busy = false;
+    this.engine.stop();
+    const announced = this.route.dialog && error !== null && code !== CLOSE.NORMAL;
+    const packet = announced ? closePacket(error === '' ? meaningOf(code) : error) : null;
+    this.context.deadlines.arm(this, this.context.values.closeTimeout);
+    this.output.finish(packet, this.engine.closeFrame(frameCode, reason));
+    this.leave(code, reason);
+    this.steer();
+  }
+
+  /** Nobody finds it any more; the resource hears of it, once. */
+  private leave(code: number, reason: string): void {
+    if (this.context.registry.clients.get(this.id) !== this.client) return;
+    this.context.registry.remove(this);
+    const { ip, path } = this.identity;
+    const text = reason === '' ? meaningOf(code) : reason;
+    this.context.log.info(`${this.who} closed: ${code} ${text}`, { id: this.id, ip, path, code, reason });
+    this.dialog.report('onClose', () => this.route.resource.onClose(this.client, code, reason));
+  }
+}
+
+function meaningOf(code: number): string {
+  return CLOSE_CODES.get(code)?.meaning ?? `code ${code}`;
+}

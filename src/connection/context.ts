@@ -1,0 +1,51 @@
+import type { Duplex } from 'node:stream';
+import type { Log } from '../log.ts';
+import type { Access } from './access.ts';
+import type { Admission } from './admission.ts';
+import type { Cork } from './cork.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { Limits, LimitValues } from './limits.ts';
+import type { Registry } from './registry.ts';
+import type { Routes } from './route.ts';
+
+/** A connection that speaks HTTP, handed over to the plain-HTTP side. */
+export interface HttpPeer {
+  /** The socket ID. */
+  readonly id: number;
+  /** Address of the peer itself, proxy or not. */
+  readonly ip: string;
+  readonly secure: boolean;
+}
+
+/** Takes a stream that speaks HTTP; the bytes already read stand in front of it again. */
+export type HandOver = (stream: Duplex, peer: HttpPeer) => void;
+
+/** What all connections share; made once, by the daemon. */
+export interface ConnectionContext {
+  readonly log: Log;
+  readonly limits: Limits;
+  readonly values: LimitValues;
+  readonly deadlines: Deadlines;
+  readonly cork: Cork;
+  readonly access: Access;
+  readonly admission: Admission;
+  readonly registry: Registry;
+  readonly routes: Routes;
+  /** `[security] webIdent`: a web client may name itself. */
+  readonly webIdent: boolean;
+  readonly handOver: HandOver;
+  /** Connections that are not gone: a stop waits for them. */
+  readonly live: Set<Stoppable>;
+  /** The last socket ID given. */
+  lastId: number;
+  /** The daemon stops: nobody new comes in. */
+  draining: boolean;
+}
+
+/** A connection in any state, as the daemon's stop sees it. */
+export interface Stoppable {
+  /** Goes as PROTOCOL.md §4 says of a stop. */
+  stop(code: number, reason: string): void;
+  /** Goes at once. */
+  destroy(): void;
+}

@@ -1,0 +1,229 @@
+import { CLOSE, messageOf } from '../errors.ts';
+import { NEXT, type NextFields, nextPacket } from '../packet/packet.ts';
+import { isBufferOff, isBufferOn, Pieces } from '../packet/pieces.ts';
+import type { Engine, Fault, Receiver } from '../wire/engine.ts';
+import type { Client } from './client.ts';
+import type { LimitName, LimitValues } from './limits.ts';
+import type { Output } from './output.ts';
+import type { Handled, MessageInfo, Notice, Route } from './route.ts';
+
+const INFO_TEXT: MessageInfo = { binary: false, buffered: false };
+const INFO_BINARY: MessageInfo = { binary: true, buffered: false };
+
+/** The connection, as its dialog needs it. */
+export interface DialogHost {
+  readonly client: Client;
+  readonly engine: Engine;
+  readonly output: Output;
+  /** Whether the next message may be handled now. */
+  readonly ready: boolean;
+  /** Whether messages are handled at all. */
+  readonly open: boolean;
+  /** A handler's promise is unsettled: it has its time from now on. */
+  onBusy(): void;
+  /** A handler has ended. A close that it asked for, or that waited for it, is due. */
+  onHandled(): void;
+  /** A promise has settled: the next message may come. */
+  goOn(): void;
+  /** The client's Close frame. */
+  onPeerClose(code: number, reason: string): void;
+  /** What a callback threw. */
+  onThrown(error: unknown): void;
+  /** What a callback threw that nobody waits for any more. */
+  onStray(callback: string, error: unknown): void;
+  fail(code: number, reason: string): false;
+  exceeded(limit: LimitName, text?: string): false;
+}
+
+/** The messages of one client: handed to its resource one at a time, in order, each with its `next` (PROTOCOL.md §4). */
+export class Dialog implements Receiver {
+  /** A handler is on the stack. */
+  handling = false;
+  /** A handler's promise is unsettled. */
+  busy = false;
+  private readonly host: DialogHost;
+  private readonly route: Route;
+  private readonly values: LimitValues;
+  private pieces: Pieces | null = null;
+
+  constructor(host: DialogHost, route: Route, values: LimitValues) {
+    this.host = host;
+    this.route = route;
+    this.values = values;
+  }
+
+  /** `onOpen`: no message is handled before its promise has settled. */
+  open(): void {
+    const { resource } = this.route;
+    if (resource.onOpen === undefined) return;
+    this.handling = true;
+    let result: unknown;
+    try {
+      result = resource.onOpen(this.host.client);
+    } catch (error) {
+      this.host.onThrown(error);
+    }
+    this.handling = false;
+    if (isThenable(result)) {
+      this.host.engine.hold();
+      this.wait(result as Promise<undefined>, false);
+    } else this.host.onHandled();
+  }
+
+  onMessage(b: Buffer, start: number, end: number, binary: boolean, ascii: boolean, owned: boolean): boolean {
+    const { route } = this;
+    if (route.dialog) {
+      if (this.pieces !== null || isBufferOn(b, start, end)) return this.piece(b, start, end, binary);
+      if (start === end) return this.acknowledge();
+    }
+    if (binary || route.textAsBuffer) {
+      const bytes = b.subarray(start, end);
+      const message = owned || route.borrowed ? bytes : Buffer.from(bytes);
+      return this.handle(message, binary ? INFO_BINARY : INFO_TEXT, false);
+    }
+    return this.handle(b.toString(ascii ? 'latin1' : 'utf8', start, end), INFO_TEXT, false);
+  }
+
+  onPing(payload: Buffer): void {
+    this.host.output.control(this.host.engine.pongFrame(payload));
+    this.notice({ type: 'ping', payload });
+  }
+
+  onPong(payload: Buffer): void {
+    this.notice({ type: 'pong', payload });
+  }
+
+  onCloseFrame(code: number, reason: string): void {
+    this.notice({ type: 'close', code, reason });
+    this.host.onPeerClose(code, reason);
+  }
+
+  onFault(fault: Fault, text: string): void {
+    if (fault === 'protocol') this.host.fail(CLOSE.PROTOCOL, text);
+    else if (fault === 'utf8') this.host.fail(CLOSE.INVALID, text);
+    else this.host.exceeded(fault, text);
+  }
+
+  /** Tells the resource of something that is no message. */
+  notice(notice: Notice): void {
+    try {
+      const result = this.route.resource.onOther(this.host.client, notice);
+      if (isThenable(result)) (result as Promise<unknown>).then(undefined, (error) => this.host.onThrown(error));
+    } catch (error) {
+      this.host.onThrown(error);
+    }
+  }
+
+  /** Calls `onError` or `onClose`: nothing is left that their own errors could close. */
+  report(callback: 'onError' | 'onClose', call: () => unknown): void {
+    try {
+      const result = call();
+      if (isThenable(result))
+        (result as Promise<unknown>).then(undefined, (error) => this.host.onStray(callback, error));
+    } catch (error) {
+      this.host.onStray(callback, error);
+    }
+  }
+
+  /** bufferON, a piece, or bufferOFF. */
+  private piece(b: Buffer, start: number, end: number, binary: boolean): boolean {
+    const { host } = this;
+    if (this.pieces === null) {
+      const pieces = new Pieces(this.values, binary);
+      this.pieces = pieces;
+      host.engine.raw = true;
+      this.notice({ type: 'bufferON' });
+      const over = pieces.addFirst(b, start, end);
+      return over === null ? this.acknowledge() : host.exceeded(over);
+    }
+    if (!isBufferOff(b, start, end)) {
+      const over = this.pieces.add(b, start, end);
+      return over === null ? this.acknowledge() : host.exceeded(over);
+    }
+    const { pieces } = this;
+    const whole = pieces.join();
+    this.pieces = null;
+    host.engine.raw = false;
+    if (whole === null) return host.fail(CLOSE.INVALID, 'the joined pieces of a text message are not UTF-8');
+    this.notice({ type: 'bufferOFF' });
+    if (whole.length === 0 || !host.open) return this.acknowledge();
+    const message = pieces.binary || this.route.textAsBuffer ? whole : whole.toString();
+    return this.handle(message, { binary: pieces.binary, buffered: true }, true);
+  }
+
+  /** The `next` of a message that goes no further. */
+  private acknowledge(): boolean {
+    const { host } = this;
+    if (!host.open) return false;
+    host.output.arrived(false);
+    host.output.next(NEXT);
+    return host.ready;
+  }
+
+  /**
+   * Hands a message to the resource.
+   * @param nextFirst keep what it sends until the `next` has gone: what bufferOFF brings about follows its `next`.
+   */
+  private handle(message: string | Buffer, info: MessageInfo, nextFirst: boolean): boolean {
+    const { host, route } = this;
+    if (route.dialog) host.output.arrived(nextFirst);
+    let result: Handled | Promise<Handled>;
+    this.handling = true;
+    try {
+      result = route.resource.onData(host.client, message, info);
+    } catch (error) {
+      this.handling = false;
+      host.onThrown(error);
+      return false;
+    }
+    this.handling = false;
+    if (result !== undefined && isThenable(result)) {
+      this.wait(result as Promise<Handled>, true);
+      return false;
+    }
+    this.done(result as NextFields | undefined);
+    return host.ready;
+  }
+
+  private done(fields: NextFields | undefined): void {
+    if (this.route.dialog) {
+      this.host.output.next(typeof fields === 'object' && fields !== null ? nextPacket(fields) : NEXT);
+    }
+    this.host.onHandled();
+  }
+
+  /** Holds the next message until `promise` settles. */
+  private wait(promise: Promise<Handled>, isMessage: boolean): void {
+    const { host } = this;
+    this.busy = true;
+    host.onBusy();
+    promise.then(
+      (fields) => {
+        if (!this.busy) return; // its client is gone
+        this.busy = false;
+        if (isMessage) this.done(fields ?? undefined);
+        else host.onHandled();
+        host.goOn();
+      },
+      (error: unknown) => {
+        if (!this.busy) {
+          host.onStray('onData', error);
+          return;
+        }
+        this.busy = false;
+        host.onThrown(error);
+      },
+    );
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+}
+
+/** Where a plugin's error was thrown, for the one who wrote it. */
+export function describeThrown(error: unknown): string {
+  const stack = error instanceof Error ? error.stack : undefined;
+  const frame = stack?.split('\n').find((line) => /^\s*at /.test(line));
+  return frame === undefined ? messageOf(error) : `${messageOf(error)} (${frame.trim()})`;
+}

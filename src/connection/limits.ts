@@ -1,0 +1,64 @@
+import { CLOSE } from '../errors.ts';
+
+/** The values of `[limits]`: bytes, counts, and seconds. 0 means none where the option says so. */
+export interface LimitValues {
+  readonly maxPayload: number;
+  readonly maxBuffer: number;
+  readonly maxChunks: number;
+  readonly maxFragments: number;
+  readonly maxHead: number;
+  readonly maxHeaders: number;
+  readonly headTimeout: number;
+  readonly closeTimeout: number;
+  readonly handlerTimeout: number;
+  readonly writeTimeout: number;
+  readonly maxClients: number;
+  readonly maxPerIP: number;
+  readonly sendQueue: number;
+}
+
+/** What a client hears that goes over a limit: close code and text. One row for each limit. */
+const ROWS = {
+  maxPayload: {
+    code: CLOSE.TOO_BIG,
+    text: (n: number) => `a message of more than ${n} bytes; long ones go in pieces, between bufferON and bufferOFF`,
+  },
+  maxBuffer: { code: CLOSE.TOO_BIG, text: (n: number) => `a message in pieces of more than ${n} bytes` },
+  maxChunks: { code: CLOSE.TOO_BIG, text: (n: number) => `a message of more than ${n} pieces` },
+  maxFragments: { code: CLOSE.TOO_BIG, text: (n: number) => `a message of more than ${n} frames` },
+  maxHead: { code: CLOSE.TOO_BIG, text: (n: number) => `a request head of more than ${n} bytes` },
+  maxHeaders: { code: CLOSE.TOO_BIG, text: (n: number) => `a request of more than ${n} header fields` },
+  headTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete request within ${n} s` },
+  closeTimeout: { code: CLOSE.ABNORMAL, text: (n: number) => `it did not leave within ${n} s` },
+  handlerTimeout: { code: CLOSE.FAILED, text: (n: number) => `the resource took longer than ${n} s` },
+  writeTimeout: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: nothing taken for ${n} s` },
+  maxClients: { code: CLOSE.TRY_LATER, text: (_: number) => 'Too many connections' },
+  maxPerIP: { code: CLOSE.TOO_MANY, text: (_: number) => 'Too many connections from: ' },
+  sendQueue: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: more than ${n} bytes were waiting` },
+} as const satisfies Record<keyof LimitValues, { code: number; text: (limit: number) => string }>;
+
+export type LimitName = keyof LimitValues;
+
+/** The limits of the daemon, and how often each was gone over. */
+export class Limits {
+  readonly values: LimitValues;
+  /** Times that a client went over each limit since the start. */
+  readonly counters: Record<LimitName, number>;
+
+  constructor(values: LimitValues) {
+    this.values = values;
+    this.counters = Object.fromEntries(Object.keys(ROWS).map((name) => [name, 0])) as Record<LimitName, number>;
+  }
+
+  /** Counts that `name` was gone over. @returns what the client is closed with. */
+  over(name: LimitName): { code: number; text: string } {
+    this.counters[name]++;
+    return this.describe(name);
+  }
+
+  /** Close code and text of a limit. */
+  describe(name: LimitName): { code: number; text: string } {
+    const row = ROWS[name];
+    return { code: row.code, text: row.text(this.values[name]) };
+  }
+}

@@ -1,0 +1,289 @@
+import { CLOSE } from '../errors.ts';
+import { printable } from '../log.ts';
+import { closePacket } from '../packet/packet.ts';
+import type { Reader, TransportSocket } from '../transport/transport.ts';
+import type { Receiver } from '../wire/engine.ts';
+import { checkUpgrade, parseHead, type Refusal, refusalResponse, wantsUpgrade } from '../wire/handshake.ts';
+import { type Additions, Candidate } from './candidate.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionContext, Stoppable } from './context.ts';
+import type { Deadline } from './deadlines.ts';
+import { describeThrown } from './dialog.ts';
+import { readOpening } from './opening.ts';
+import { Output, type OutputOwner } from './output.ts';
+import type { HandshakeAnswer } from './route.ts';
+import { ScriptOutput } from './script.ts';
+
+const NO_BYTES = Buffer.alloc(0);
+/** Longest path that a `close` packet repeats: with it, it still fits the padded first frame of a script client. */
+const SHOWN_PATH = 200;
+const DRAINING: Refusal = { status: 503, text: 'the daemon is stopping', headers: { 'Retry-After': '5' } };
+
+/** A receiver for those who are not let in: they are not listened to. */
+const DEAF: Receiver = {
+  onMessage: () => true,
+  onPing() {},
+  onPong() {},
+  onCloseFrame() {},
+  onFault() {},
+};
+
+/** A connection until it is known what it is: then it becomes a Connection, goes to the HTTP side, or is refused. */
+export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
+  slot: Set<Deadline> | null = null;
+  private readonly id: number;
+  private readonly context: ConnectionContext;
+  private readonly socket: TransportSocket;
+  /** What admission counts it for: the peer, or the client behind a trusted proxy. */
+  private ip: string;
+  private bytes: Buffer = NO_BYTES;
+  private state: 'reading' | 'asking' | 'leaving' | 'handed' = 'reading';
+  private path = '';
+  /** It is owed HTTP responses, not lines. */
+  private http = true;
+  /** The peer's FIN has come while the resource was asked. */
+  private ended = false;
+  private output: Output | null = null;
+
+  constructor(context: ConnectionContext, socket: TransportSocket) {
+    this.context = context;
+    this.socket = socket;
+    this.ip = socket.ip;
+    this.id = ++context.lastId;
+    socket.reader = this;
+    context.live.add(this);
+    context.deadlines.arm(this, context.values.headTimeout);
+    context.log.debug(`${this.who}: accepted`, { id: this.id, ip: this.ip, port: socket.port });
+  }
+
+  private get who(): string {
+    return `#${this.id} ${this.ip}${this.path === '' ? '' : ` ${this.path}`}`;
+  }
+
+  // ---- reading
+
+  onBytes(chunk: Buffer): void {
+    if (this.state === 'asking') this.bytes = Buffer.concat([this.bytes, chunk]);
+    if (this.state !== 'reading') return;
+    this.bytes = this.bytes.length === 0 ? chunk : Buffer.concat([this.bytes, chunk]);
+    const opening = readOpening(this.bytes, this.context.values.maxHead);
+    switch (opening.type) {
+      case 'more':
+        return;
+      case 'tls':
+        this.log('a TLS client on a listener for plain text: use wss:// in adress');
+        this.socket.destroy();
+        return;
+      case 'refused':
+        if (opening.refusal.status === 414 || opening.refusal.status === 431) this.context.limits.over('maxHead');
+        this.http = opening.http;
+        this.refuse(opening.refusal);
+        return;
+      case 'line':
+        this.bytes = this.bytes.subarray(opening.length);
+        this.decide(Candidate.fromLine(this.context, this.socket, opening));
+        return;
+      case 'head':
+        this.readHead(opening.text, opening.length);
+    }
+  }
+
+  onEnd(): void {
+    this.ended = true;
+    // Before its head is complete, a peer that has ended has said everything, and it was nothing.
+    if (this.state === 'reading') this.socket.end();
+  }
+
+  onDrain(): void {
+    // What is written here is short.
+  }
+
+  onClose(): void {
+    if (this.state === 'reading' && this.bytes.length > 0) this.log('left before its request was complete');
+    this.context.deadlines.disarm(this);
+    this.output?.dispose();
+    this.context.live.delete(this);
+    this.context.admission.leave(this.ip);
+  }
+
+  private readHead(text: string, length: number): void {
+    const { values, handOver } = this.context;
+    const head = parseHead(text, values.maxHeaders);
+    if ('status' in head) {
+      if (head.status === 431) this.context.limits.over('maxHeaders');
+      this.refuse(head);
+      return;
+    }
+    this.path = printable(head.path);
+    if (!wantsUpgrade(head)) {
+      this.handed();
+      this.context.live.delete(this);
+      handOver(this.socket.detach(this.bytes), { id: this.id, ip: this.socket.ip, secure: this.socket.secure });
+      return;
+    }
+    const refusal = checkUpgrade(head);
+    if (refusal !== null) {
+      this.refuse(refusal);
+      return;
+    }
+    this.bytes = this.bytes.subarray(length);
+    this.decide(Candidate.fromHandshake(this.context, this.socket, head));
+  }
+
+  // ---- deciding
+
+  private decide(candidate: Candidate): void {
+    const { context } = this;
+    const { request, route } = candidate;
+    this.http = candidate.way !== 'line';
+    this.path = printable(request.path);
+    context.admission.move(this.ip, request.ip);
+    this.ip = request.ip;
+    const refusal = context.draining ? DRAINING : candidate.refusal(context);
+    if (refusal !== null) {
+      this.refuse(refusal);
+      return;
+    }
+    const limit = context.admission.refusal(request.ip);
+    if (limit !== null) {
+      const { code, text } = context.limits.over(limit);
+      this.dismiss(candidate, code, limit === 'maxPerIP' ? text + request.ip : text);
+      return;
+    }
+    if (route === undefined || !candidate.accepted) {
+      this.dismiss(candidate, CLOSE.NO_RESOURCE, `no such resource: ${request.path.slice(0, SHOWN_PATH)}`);
+      return;
+    }
+    if (route.resource.onHandshake === undefined) this.admit(candidate, undefined);
+    else this.ask(candidate);
+  }
+
+  /** Lets the resource decide; what comes meanwhile waits. */
+  private ask(candidate: Candidate): void {
+    const { context } = this;
+    const failed = (error: unknown): void => {
+      if (this.state !== 'asking') return;
+      const stack = error instanceof Error ? error.stack : undefined;
+      context.log.error(`${this.who}: onHandshake failed: ${describeThrown(error)}`, { id: this.id, stack });
+      this.refuse({ status: 500, text: 'the resource failed' });
+    };
+    const answered = (answer: HandshakeAnswer): void => {
+      if (this.state !== 'asking') return;
+      if (typeof answer !== 'object' || answer === null || !('status' in answer)) {
+        this.admit(candidate, answer ?? undefined);
+      } else if (Number.isInteger(answer.status) && answer.status >= 400 && answer.status <= 599) {
+        this.refuse({ status: answer.status, text: oneLine(answer.body ?? 'refused by the resource') });
+      } else failed(new Error(`onHandshake answered status ${answer.status}: a refusal has 400 to 599`));
+    };
+    this.state = 'asking';
+    context.deadlines.arm(this, context.values.handlerTimeout);
+    this.socket.pause();
+    let answer: HandshakeAnswer | Promise<HandshakeAnswer>;
+    try {
+      answer = candidate.route?.resource.onHandshake?.(candidate.request);
+    } catch (error) {
+      failed(error);
+      return;
+    }
+    if (answer instanceof Object && 'then' in answer) answer.then(answered, failed);
+    else answered(answer);
+  }
+
+  private admit(candidate: Candidate, additions: Additions = {}): void {
+    const { context, socket } = this;
+    const { route } = candidate;
+    if (route === undefined) return;
+    const identity = candidate.identity(context, this.id, additions.ident);
+    const omitted = candidate.welcome(socket, identity.uuid, additions);
+    if (omitted.length > 0) {
+      context.log.warn(`${this.who}: headers left out of the 101, invalid or too long: ${omitted.join(', ')}`, {
+        id: this.id,
+      });
+    }
+    this.handed();
+    context.live.delete(this);
+    const connection = new Connection(context, socket, route, identity, candidate.engine(context), additions.data);
+    socket.resume();
+    connection.start(this.bytes, this.ended);
+    this.bytes = NO_BYTES;
+  }
+
+  private handed(): void {
+    this.state = 'handed';
+    this.context.deadlines.disarm(this);
+  }
+
+  // ---- refusing
+
+  /** With an HTTP response, or a `close` packet for who speaks in lines. */
+  private refuse(refusal: Refusal): void {
+    this.log(`refused: ${refusal.status} ${refusal.text}`, refusal.status);
+    this.leaving();
+    if (this.http) this.socket.write(refusalResponse(refusal));
+    else this.socket.write(Buffer.from(`${closePacket(refusal.text)}\n`));
+    this.socket.end();
+    this.socket.resume();
+  }
+
+  /** Completes the opening, with a `close` packet in place of `ready`, then Close frame and FIN. */
+  private dismiss(candidate: Candidate, code: number, error: string): void {
+    this.log(`refused: ${code} ${error}`, code);
+    this.leaving();
+    candidate.dismiss(this.socket, error);
+    const engine = candidate.engine(this.context)(DEAF);
+    if (candidate.way === 'script') {
+      const output = new ScriptOutput(this.socket, engine, this.context, this);
+      output.startPacing();
+      this.output = output;
+    } else this.output = new Output(this.socket, engine, this.context, this);
+    this.output.finish(null, engine.closeFrame(code, error));
+    this.socket.resume();
+  }
+
+  /** From here on it is given time to read why, and to go. */
+  private leaving(): void {
+    this.state = 'leaving';
+    this.bytes = NO_BYTES;
+    this.context.deadlines.arm(this, this.context.values.closeTimeout);
+  }
+
+  private log(text: string, code?: number): void {
+    this.context.log.info(`${this.who} ${text}`, { id: this.id, ip: this.ip, path: this.path, code });
+  }
+
+  // ---- what may happen to it meanwhile
+
+  expire(): void {
+    if (this.state === 'reading') {
+      const { text } = this.context.limits.over('headTimeout');
+      this.refuse({ status: 408, text });
+    } else if (this.state === 'asking') {
+      const { text } = this.context.limits.over('handlerTimeout');
+      this.refuse({ status: 503, text });
+    } else {
+      this.context.limits.over('closeTimeout');
+      this.socket.destroy();
+    }
+  }
+
+  onSlow(): void {
+    this.socket.destroy();
+  }
+
+  onBacklog(): void {
+    // Nothing of it is read any more.
+  }
+
+  stop(): void {
+    if (this.state === 'reading' && this.bytes.length === 0) this.socket.destroy();
+    else if (this.state === 'reading' || this.state === 'asking') this.refuse(DRAINING);
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+}
+
+function oneLine(text: string): string {
+  return printable(text.trim());
+}

@@ -1,0 +1,199 @@
+import type { TransportSocket } from '../transport/transport.ts';
+import type { Engine } from '../wire/engine.ts';
+import type { Cork } from './cork.ts';
+import type { Deadline, Deadlines } from './deadlines.ts';
+import { encodeMessage, type Outgoing } from './encode.ts';
+import type { LimitValues } from './limits.ts';
+
+/** What gathers under a cork before it is written all the same. */
+const GATHER_LIMIT = 16384;
+
+/** Who is told what becomes of the output. */
+export interface OutputOwner {
+  /** The client does not read: it is to be closed. `owed`: bytes that wait for it. */
+  onSlow(limit: 'sendQueue' | 'writeTimeout', owed: number): void;
+  /** More than half of the send queue waits: no more is to be read until `onDrain` of the socket. */
+  onBacklog(): void;
+}
+
+export interface OutputContext {
+  readonly values: LimitValues;
+  readonly deadlines: Deadlines;
+  readonly cork: Cork;
+}
+
+/**
+ * The one writer of a socket: encodes messages, gathers what one chunk of input causes into one write, and bounds what
+ * waits for a client that does not read.
+ */
+export class Output implements Deadline {
+  slot: Set<Deadline> | null = null;
+  /** Whether the cork knows that something is gathered here. */
+  dirty = false;
+  readonly engine: Engine;
+  protected readonly socket: TransportSocket;
+  protected readonly context: OutputContext;
+  protected readonly owner: OutputOwner;
+  protected ended = false;
+  private text = '';
+  private pieces: (string | Buffer)[] | null = null;
+  private gathered = 0;
+  private held: (string | Buffer)[] | null = null;
+  private heldBytes = 0;
+  /** What `socket.unsent` was when the write deadline was armed. */
+  private unsent = 0;
+
+  constructor(socket: TransportSocket, engine: Engine, context: OutputContext, owner: OutputOwner) {
+    this.socket = socket;
+    this.engine = engine;
+    this.context = context;
+    this.owner = owner;
+  }
+
+  /** Bytes not yet taken by the kernel. */
+  get waiting(): number {
+    return this.socket.pending + this.gathered + this.heldBytes;
+  }
+
+  /** A message of the client has arrived. @param hold keep everything until its `next` has gone. */
+  arrived(hold: boolean): void {
+    if (hold) this.held ??= [];
+  }
+
+  /** @returns whether it was queued. */
+  send(data: string | Buffer, binary: boolean): boolean {
+    return this.admit() && this.frame(encodeMessage(this.engine, data, binary));
+  }
+
+  /** A message that goes to many: its bytes are shared. @returns whether it was queued. */
+  share(outgoing: Outgoing): boolean {
+    return this.admit() && this.frame(outgoing.frameFor(this.engine));
+  }
+
+  /** The `next` of the oldest message that has none yet. */
+  next(packet: string): void {
+    if (!this.admit()) return;
+    this.write(encodeMessage(this.engine, packet, false));
+    this.release();
+  }
+
+  /** A control frame, as the engine made it; '' is none. */
+  control(frame: string): void {
+    if (frame !== '' && this.admit()) this.write(frame);
+  }
+
+  /** The last things to be written: a `close` packet or null, a Close frame or '', the FIN. */
+  finish(packet: string | null, closeFrame: string): void {
+    if (this.ended) return;
+    this.release();
+    if (packet !== null) this.write(encodeMessage(this.engine, packet, false));
+    if (closeFrame !== '') this.write(closeFrame);
+    this.end();
+  }
+
+  /** Writes what was gathered. */
+  flush(): void {
+    this.dirty = false;
+    if (this.gathered === 0) return;
+    const { text, pieces } = this;
+    this.text = '';
+    this.pieces = null;
+    this.gathered = 0;
+    if (pieces === null) this.socket.write(text);
+    else {
+      if (text !== '') pieces.push(text);
+      if (pieces.length === 1) this.socket.write(pieces[0]);
+      else this.socket.writeAll(pieces);
+    }
+    this.watch();
+  }
+
+  /** The socket is gone. */
+  dispose(): void {
+    this.ended = true;
+    this.context.deadlines.disarm(this);
+    this.text = '';
+    this.pieces = this.held = null;
+    this.gathered = this.heldBytes = 0;
+  }
+
+  /** The write deadline: a peer that has taken something since it was armed has its time again. */
+  expire(): void {
+    const { pending, unsent } = this.socket;
+    if (pending === 0) return;
+    if (unsent === this.unsent) this.owner.onSlow('writeTimeout', pending);
+    else this.armWrite();
+  }
+
+  protected frame(frame: string | Buffer): boolean {
+    if (this.held === null) this.write(frame);
+    else {
+      this.held.push(frame);
+      this.heldBytes += frame.length;
+    }
+    return true;
+  }
+
+  /** Whether one more message may be queued; if not, the client is closed for not reading. */
+  protected admit(): boolean {
+    if (this.ended) return false;
+    const owed = this.waiting;
+    if (owed <= this.context.values.sendQueue) return true;
+    this.owner.onSlow('sendQueue', owed);
+    return false;
+  }
+
+  protected write(data: string | Buffer): void {
+    if (!this.context.cork.active) {
+      this.flush();
+      this.put(data);
+      return;
+    }
+    if (typeof data === 'string') this.text += data;
+    else {
+      this.pieces ??= [];
+      if (this.text !== '') this.pieces.push(this.text);
+      this.text = '';
+      this.pieces.push(data);
+    }
+    this.gathered += data.length;
+    if (this.gathered > GATHER_LIMIT) this.flush();
+    else if (!this.dirty) {
+      this.dirty = true;
+      this.context.cork.add(this);
+    }
+  }
+
+  /** Writes it at once. */
+  protected put(data: string | Buffer): void {
+    this.socket.write(data);
+    this.watch();
+  }
+
+  protected end(): void {
+    this.ended = true;
+    this.flush();
+    this.socket.end();
+  }
+
+  private release(): void {
+    const { held } = this;
+    if (held === null) return;
+    this.held = null;
+    this.heldBytes = 0;
+    for (const frame of held) this.write(frame);
+  }
+
+  /** After a write: does the peer keep up? */
+  private watch(): void {
+    const { pending } = this.socket;
+    if (pending === 0) return;
+    if (this.slot === null) this.armWrite();
+    if (pending > this.context.values.sendQueue / 2 && this.socket.willDrain) this.owner.onBacklog();
+  }
+
+  private armWrite(): void {
+    this.unsent = this.socket.unsent;
+    this.context.deadlines.arm(this, this.context.values.writeTimeout);
+  }
+}

@@ -1,0 +1,95 @@
+import type { Headers } from '../wire/handshake.ts';
+import type { EngineOptions } from '../wire/engine.ts';
+import type { NextFields } from '../packet/packet.ts';
+import { BUFFER_ON } from '../packet/pieces.ts';
+import type { Client, Kind, Scheme } from './client.ts';
+
+/** What `onData` learns of a message beside its content. */
+export interface MessageInfo {
+  /** It came as a binary message. */
+  readonly binary: boolean;
+  /** It came in pieces, between bufferON and bufferOFF. */
+  readonly buffered: boolean;
+}
+
+/** What `onOther` is told. */
+export type Notice =
+  | { readonly type: 'ping' | 'pong'; readonly payload: Buffer }
+  /** The client's Close frame; `code` is 1005 where it held none. */
+  | { readonly type: 'close'; readonly code: number; readonly reason: string }
+  | { readonly type: 'bufferON' | 'bufferOFF' }
+  /** Everything that waited to be sent to this client has been taken. */
+  | { readonly type: 'drain' };
+
+/** A client that asks to come in. */
+export interface HandshakeRequest {
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** By lower-case names; empty for line clients, which have none. */
+  readonly headers: Headers;
+  /** Address of the client, behind trusted proxies its own. `unix` for a Unix socket. */
+  readonly ip: string;
+  readonly scheme: Scheme;
+  readonly kind: Kind;
+  /** The subprotocols it offers. */
+  readonly protocols: readonly string[];
+}
+
+/** What `onHandshake` may answer: nothing, a refusal, or what the connection is to carry. */
+export type HandshakeAnswer =
+  | undefined
+  // oxlint-disable-next-line typescript/no-invalid-void-type -- a plugin that returns nothing
+  | void
+  | { status: number; body?: string }
+  | { protocol?: string; headers?: Headers; ident?: string; data?: unknown };
+
+// oxlint-disable-next-line typescript/no-invalid-void-type -- a plugin that returns nothing
+export type Handled = void | undefined | NextFields;
+
+/** The callbacks of a resource (DESIGN.md, A resource). */
+export interface Callbacks {
+  onHandshake?(request: HandshakeRequest): HandshakeAnswer | Promise<HandshakeAnswer>;
+  onOpen?(client: Client): unknown;
+  onData(client: Client, message: string | Buffer, info: MessageInfo): Handled | Promise<Handled>;
+  onClose(client: Client, code: number, reason: string): unknown;
+  onError(client: Client, error: unknown): unknown;
+  onOther(client: Client, notice: Notice): unknown;
+}
+
+/** A path and what is registered for it, as far as connections need to know it. */
+export interface Route {
+  readonly path: string;
+  /** Resources of one app hear each other's broadcasts. */
+  readonly app: string;
+  readonly accepts: ReadonlySet<Scheme>;
+  /** ready, next, bufferON/bufferOFF and close packets. */
+  readonly dialog: boolean;
+  /** Hand text out as Buffers, checked but not decoded. */
+  readonly textAsBuffer: boolean;
+  /** Hand Buffers out without a copy: valid until `onData` returns. */
+  readonly borrowed: boolean;
+  readonly engineOptions: EngineOptions;
+  readonly resource: Callbacks;
+}
+
+/** Finds the route of a path. */
+export interface Routes {
+  find(path: string): Route | undefined;
+}
+
+/** Whether web clients are accepted at all, in plain text or by TLS. */
+export function acceptsWeb(route: Route): boolean {
+  return route.accepts.has('ws') || route.accepts.has('wss');
+}
+
+export function schemeOf(kind: Kind, secure: boolean): Scheme {
+  if (kind === 'websocket') return secure ? 'wss' : 'ws';
+  return secure ? 'ssl' : 'tcp';
+}
+
+/** What the engines of a route with or without the dialog need. */
+export function engineOptions(values: { maxPayload: number; maxFragments: number }, dialog: boolean): EngineOptions {
+  const { maxPayload, maxFragments } = values;
+  // Text that begins a message in pieces is not checked by the engine: its last character may be cut.
+  return { maxPayload, maxFragments, rawPrefix: dialog ? BUFFER_ON : null };
+}

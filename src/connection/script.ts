@@ -1,0 +1,114 @@
+import { NEXT } from '../packet/packet.ts';
+import { encodeMessage } from './encode.ts';
+import { Output } from './output.ts';
+
+/** Milliseconds between two frames: a script's read takes one frame each (PROTOCOL.md §4). A timer may be 1 ms early. */
+const PACE = 6;
+/** The largest `next` that is sure to be taken whole. */
+const NEXT_LIMIT = 1000;
+
+/**
+ * The writer for script clients (PROTOCOL.md §4). They take the first frame after their message for its `next`, and one
+ * frame with each read. So from the arrival of a message until its `next` has gone everything is held, a `next` goes
+ * before anything that waits, and each frame is a write of its own, paced.
+ */
+export class ScriptOutput extends Output {
+  private nexts: (string | Buffer)[] = [];
+  private frames: (string | Buffer)[] = [];
+  private last: (string | Buffer)[] = [];
+  private queued = 0;
+  /** Messages that have arrived and whose `next` has not been written. */
+  private owing = 0;
+  private timer: NodeJS.Timeout | null = null;
+  private finishing = false;
+
+  override get waiting(): number {
+    return this.socket.pending + this.queued;
+  }
+
+  override arrived(_hold: boolean): void {
+    this.owing++;
+  }
+
+  override next(packet: string): void {
+    if (this.ended || this.finishing) return;
+    let frame = encodeMessage(this.engine, packet, false);
+    if (frame.length > NEXT_LIMIT) frame = encodeMessage(this.engine, NEXT, false);
+    this.nexts.push(frame);
+    this.queued += frame.length;
+    this.pump();
+  }
+
+  override control(frame: string): void {
+    if (frame !== '' && this.admit()) this.frame(frame);
+  }
+
+  /** What follows the opening goes no sooner than its pace allows. */
+  startPacing(): void {
+    this.timer = setTimeout(this.tick, PACE);
+  }
+
+  override finish(packet: string | null, closeFrame: string): void {
+    if (this.finishing) return;
+    this.finishing = true;
+    // A message without its `next`: what is held for it would be taken for one.
+    if (this.owing > this.nexts.length) this.frames = [];
+    if (packet !== null) this.last.push(encodeMessage(this.engine, packet, false));
+    if (closeFrame !== '') this.last.push(closeFrame);
+    this.pump();
+  }
+
+  override flush(): void {
+    // Nothing is ever gathered here: each frame is written by itself.
+  }
+
+  override dispose(): void {
+    super.dispose();
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    this.nexts = this.frames = this.last = [];
+    this.queued = 0;
+  }
+
+  protected override admit(): boolean {
+    return !this.finishing && super.admit();
+  }
+
+  protected override frame(frame: string | Buffer): boolean {
+    this.frames.push(frame);
+    this.queued += frame.length;
+    this.pump();
+    return true;
+  }
+
+  private readonly tick = (): void => {
+    this.timer = null;
+    this.pump();
+  };
+
+  private pump(): void {
+    if (this.timer !== null || this.ended) return;
+    const frame = this.take();
+    if (frame === undefined) {
+      if (this.finishing) this.end();
+      return;
+    }
+    this.put(frame);
+    this.timer = setTimeout(this.tick, PACE);
+  }
+
+  private take(): string | Buffer | undefined {
+    const next = this.nexts.shift();
+    if (next !== undefined) {
+      this.owing--;
+      this.queued -= next.length;
+      return next;
+    }
+    const frame = this.owing === 0 || this.finishing ? this.frames.shift() : undefined;
+    if (frame !== undefined) {
+      this.queued -= frame.length;
+      return frame;
+    }
+    return this.finishing ? this.last.shift() : undefined;
+  }
+}

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Config, loadConfig } from '../config/load.ts';
+import type { Log } from '../log.ts';
+import { parseArgs } from './args.ts';
+import { Daemon, lastWords } from './daemon.ts';
+import { openLogger } from './logger.ts';
+import { bindProcess } from './signals.ts';
+
+const PACKAGE = fileURLToPath(new URL('../../package.json', import.meta.url));
+const SILENT: Log = { error() {}, warn() {}, info() {}, debug() {} };
+
+/**
+ * The program. Exit codes: 0 stopped cleanly (or nothing to do), 1 could not run, 2 bad configuration.
+ * @param argv without node and script
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string };
+  const args = parseArgs(argv, version);
+  if (args.exit !== undefined) {
+    end(args.exit.code, args.exit.text);
+    return;
+  }
+  try {
+    const sources = {
+      file: args.config,
+      args: args.values,
+      env: process.env,
+      cwd: process.cwd(),
+      packageDir: dirname(PACKAGE),
+    };
+    const config = loadConfig(sources);
+    if (args.check) await check(config);
+    else await run(config, version);
+  } catch (error) {
+    const { text, exitCode } = lastWords(error);
+    end(exitCode, text);
+  }
+}
+
+function end(code: number, text: string): void {
+  if (code === 0) process.stdout.write(`${text}\n`);
+  else process.stderr.write(text.replaceAll(/^/gm, 'websock: ').concat('\n'));
+  process.exitCode = code;
+}
+
+async function run(config: Config, version: string): Promise<void> {
+  const { values } = config;
+  const logger = await openLogger({ ...values, level: values.logLevel, ...values.log });
+  try {
+    logger.info(
+      `websock ${version}, Node ${process.version}, process ${process.pid}, ${config.file ?? 'no websock.ini'}`,
+    );
+    for (const warning of config.warnings) logger.warn(warning);
+    const daemon = new Daemon(config, logger);
+    bindProcess(daemon, logger);
+    await daemon.load();
+    await daemon.start();
+  } catch (error) {
+    logger.error(lastWords(error).text);
+    await logger.close();
+    end(lastWords(error).exitCode, lastWords(error).text);
+    // A resource that was loaded may hold a timer; nothing is served all the same.
+    process.exit();
+  }
+}
+
+/** `--check`: prints what would be served; nothing is listened on, nothing is written. */
+async function check(config: Config): Promise<void> {
+  const daemon = new Daemon(config, SILENT);
+  await daemon.load();
+  const lines = [`configuration: ${config.file ?? 'none, the defaults'}`];
+  for (const warning of config.warnings) lines.push(`warning: ${warning}`);
+  for (const { url, security } of daemon.plan.addresses) {
+    const clients = { plain: 'ws, tcp, HTTP', tls: 'wss, ssl, HTTPS', both: 'ws, tcp, HTTP, wss, ssl, HTTPS' }[
+      security
+    ];
+    lines.push(`listen: ${url} (${clients})`);
+  }
+  for (const { certFile, host } of daemon.plan.tls?.certificates ?? []) {
+    lines.push(`certificate: ${certFile}${host === '' ? '' : ` for ${host}`}`);
+  }
+  for (const { path, accepts, app, dialog } of daemon.router.all()) {
+    lines.push(`resource: ${path} for ${[...accepts].join(', ')}, app ${app}${dialog ? '' : ', without the dialog'}`);
+  }
+  process.stdout.write(`${lines.join('\n')}\n`);
+  for (const { file, why } of daemon.refused) end(2, `${basename(file)} is refused: ${why}`);
+  process.exit();
+}

@@ -1,0 +1,181 @@
+import { statSync } from 'node:fs';
+import { type } from 'node:os';
+import type { Config } from '../config/load.ts';
+import { Access } from '../connection/access.ts';
+import { Admission } from '../connection/admission.ts';
+import type { ConnectionContext } from '../connection/context.ts';
+import { Cork } from '../connection/cork.ts';
+import { Deadlines } from '../connection/deadlines.ts';
+import { Limits } from '../connection/limits.ts';
+import { Opener } from '../connection/opener.ts';
+import { Registry } from '../connection/registry.ts';
+import { messageOf, WebsockError } from '../errors.ts';
+import { HttpSide } from '../http/side.ts';
+import { LocalHub } from '../hub/local.ts';
+import * as api from '../index.ts';
+import type { Log } from '../log.ts';
+import { loadResources, type Refused } from '../resource/loader.ts';
+import { Router } from '../resource/router.ts';
+import { ResourceServer, type ServerContext } from '../resource/server.ts';
+import { NetTransport } from '../transport/tcp.ts';
+import type { Listener, TransportSocket } from '../transport/transport.ts';
+import { makePlan, type Plan } from './plan.ts';
+
+/** Everything that one daemon is made of, and its life: load, start, stop. */
+export class Daemon {
+  readonly plan: Plan;
+  router = new Router();
+  refused: Refused[] = [];
+  private readonly config: Config;
+  private readonly log: Log;
+  private readonly registry = new Registry();
+  private readonly deadlines = new Deadlines();
+  private readonly limits: Limits;
+  private readonly access: Access;
+  private readonly admission: Admission;
+  private listeners: Listener[] = [];
+  private context: ConnectionContext | null = null;
+  private http: HttpSide | null = null;
+
+  /** @throws WebsockError WEBSOCK_CONFIG */
+  constructor(config: Config, log: Log) {
+    const { security, backend } = config.values;
+    this.config = config;
+    this.log = log;
+    this.plan = makePlan(config);
+    this.limits = new Limits(this.plan.limits);
+    this.admission = new Admission(this.limits);
+    this.access = new Access({ ...security, ...backend });
+  }
+
+  /**
+   * Loads the resources; those that cannot be served are in `refused`.
+   * @throws WebsockError WEBSOCK_CONFIG if there is no folder, or nothing in it that can be served.
+   */
+  async load(): Promise<void> {
+    const { values, error } = this.config;
+    const folder = values.resources;
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+      throw error('resources', `${folder} is not a folder`);
+    }
+    const server: ServerContext = {
+      clients: this.registry.clients,
+      hub: new LocalHub(this.registry),
+      log: this.log,
+      webMay: new Set(values.security.webMay),
+    };
+    const serverFor = (path: string, app: string): ResourceServer => new ResourceServer(server, path, app);
+    const loaded = await loadResources({ folder, api, values: values.limits, serverFor });
+    this.router = loaded.router;
+    this.refused = loaded.refused;
+    for (const { file, why } of this.refused) this.log.error(`Resource refused : ${file}: ${why}`, { file });
+    if (this.router.all().length === 0) throw error('resources', `no resource in ${folder} can be served`);
+  }
+
+  /**
+   * Listens, and serves until `stop`.
+   * @throws WebsockError WEBSOCK_START if an address cannot be had.
+   */
+  async start(): Promise<void> {
+    const { values } = this.config;
+    const { log, limits, deadlines, access, admission } = this;
+    const http = new HttpSide({ log, limits, deadlines, access, admission, routes: this.router, ...values.http });
+    const context: ConnectionContext = {
+      log,
+      limits,
+      values: limits.values,
+      deadlines,
+      cork: new Cork(),
+      access,
+      admission,
+      registry: this.registry,
+      routes: this.router,
+      webIdent: values.security.webIdent,
+      handOver: (stream, peer) => http.take(stream, peer),
+      live: new Set(),
+      lastId: 0,
+      draining: false,
+    };
+    this.http = http;
+    this.context = context;
+    const transport = new NetTransport({ ...values.tcp, tls: this.plan.tls }, log);
+    try {
+      for (const address of this.plan.addresses) {
+        // oxlint-disable-next-line no-await-in-loop -- the first that fails is the one to be told of
+        this.listeners.push(await transport.listen(address, (socket) => this.accept(socket)));
+      }
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.announce();
+  }
+
+  /** The addresses that are listened on: `127.0.0.1:8096`, `/run/websock.sock`. */
+  get endpoints(): string[] {
+    return this.listeners.flatMap(({ endpoints }) => endpoints);
+  }
+
+  /**
+   * Stops as PROTOCOL.md §4 says, within `[stop] timeout`.
+   * @returns how many connections had to be cut off.
+   */
+  async stop(): Promise<number> {
+    const { context, http } = this;
+    if (context === null || http === null) return 0;
+    const { timeout, code } = this.config.values.stop;
+    const reason = code === 1012 ? 'daemon restarting' : 'daemon stopping';
+    context.draining = true;
+    this.log.info(`Stopping server: ${context.admission.count} connections`);
+    const closed = this.close();
+    const answered = http.stop();
+    for (const connection of [...context.live]) connection.stop(code, reason);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((done) => {
+      timer = setTimeout(() => done(true), timeout * 1000);
+    });
+    const isLate = await Promise.race([Promise.all([closed, answered]).then(() => false), late]);
+    clearTimeout(timer);
+    if (!isLate) return 0;
+    const left = context.admission.count;
+    this.log.warn(`${left} connections did not end within [stop] timeout = ${timeout} s: cut off`);
+    http.destroy();
+    for (const connection of [...context.live]) connection.destroy();
+    return left;
+  }
+
+  /** Resolves when no listener is left and every connection that one of them accepted is gone. */
+  private async close(): Promise<void> {
+    await Promise.all(this.listeners.map((listener) => listener.close()));
+  }
+
+  private accept(socket: TransportSocket): void {
+    const { context } = this;
+    if (context === null || context.draining || !context.admission.enter(socket.ip)) {
+      if (context?.draining === false) {
+        const { text } = this.limits.over('maxClients');
+        this.log.warn(`${socket.ip} refused: ${text}`, { ip: socket.ip, limit: 'maxClients' });
+      }
+      socket.destroy();
+      return;
+    }
+    new Opener(context, socket);
+  }
+
+  private announce(): void {
+    for (const { endpoints, address } of this.listeners) {
+      const scheme = address.security === 'plain' ? '' : ' ssl://';
+      for (const endpoint of endpoints)
+        this.log.info(`Server initialized on ${type()} ${endpoint}${scheme}`, { endpoint });
+    }
+    this.log.info('Starting server...');
+    for (const { path } of this.router.all()) this.log.info(`Registered resource : ${path}`, { path });
+  }
+}
+
+/** What ends the program: the error's own words, or for an error that is a bug of ours, its stack. */
+export function lastWords(error: unknown): { text: string; exitCode: number } {
+  if (error instanceof WebsockError) return { text: error.message, exitCode: error.exitCode };
+  const text = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+  return { text, exitCode: 1 };
+}

@@ -1,0 +1,69 @@
+import { checkOrigins, parseRanges } from '../connection/access.ts';
+import type { LimitValues } from '../connection/limits.ts';
+import type { Config } from '../config/load.ts';
+import { messageOf } from '../errors.ts';
+import { type ListenAddress, parseAddresses } from '../transport/address.ts';
+import { type CertificateFiles, readCertificate, type TlsOptions } from '../transport/tls.ts';
+
+/** Open files that are not clients: listeners, log, resources, and what plugins open. */
+const SPARE_FILES = 64;
+/** Where no limit is known. */
+const MANY_FILES = 1_048_576;
+
+/** A configuration whose values have been looked into: what the daemon is going to do. */
+export interface Plan {
+  readonly addresses: readonly ListenAddress[];
+  /** undefined: nothing listens with TLS. */
+  readonly tls: TlsOptions | undefined;
+  readonly limits: LimitValues;
+}
+
+/**
+ * Looks into the values that the option table cannot judge: addresses, certificates, ranges, origins.
+ * @throws WebsockError WEBSOCK_CONFIG that names the option, where it was set, and what is wrong.
+ */
+export function makePlan(config: Config): Plan {
+  const { values } = config;
+  const judge = <Result>(name: string, check: () => Result): Result => {
+    try {
+      return check();
+    } catch (error) {
+      throw config.error(name, messageOf(error));
+    }
+  };
+  const addresses = judge('adress', () => parseAddresses(values.adress));
+  judge('security.allowedOrigins', () => checkOrigins(values.security.allowedOrigins));
+  judge('security.trustedProxies', () => parseRanges(values.security.trustedProxies));
+  judge('backend.allowed', () => parseRanges(values.backend.allowed));
+  const secure = addresses.find(({ security }) => security !== 'plain');
+  const { maxClients } = values.limits;
+  return {
+    addresses,
+    tls: secure === undefined ? undefined : tlsOptions(config, secure, judge),
+    limits: { ...values.limits, maxClients: maxClients === 0 ? openFilesLimit() - SPARE_FILES : maxClients },
+  };
+}
+
+type Judge = <Result>(name: string, check: () => Result) => Result;
+
+function tlsOptions(config: Config, secure: ListenAddress, judge: Judge): TlsOptions {
+  const { values } = config;
+  const { certFile, pkFile } = values;
+  if (certFile === '') throw config.error('certFile', `${secure.url} needs a certificate, and certFile is empty`);
+  if (pkFile === '')
+    throw config.error('pkFile', `${secure.url} needs the certificate's private key, and pkFile is empty`);
+  const certificates: CertificateFiles[] = [{ host: '', certFile, pkFile }];
+  judge('certFile', () => readCertificate({ host: '', certFile, pkFile }));
+  for (const { name, host, ...files } of values.named.tls) {
+    judge(`tls.${name}.certFile`, () => readCertificate({ host, ...files }));
+    certificates.push({ host, ...files });
+  }
+  return { certificates, minVersion: values.tls.minVersion, timeout: values.limits.tlsTimeout };
+}
+
+/** How many files this process may have open. */
+function openFilesLimit(): number {
+  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | string } } };
+  const soft = Number(report.userLimits?.open_files?.soft);
+  return Number.isFinite(soft) ? Math.max(soft, SPARE_FILES + 1) : MANY_FILES;
+}

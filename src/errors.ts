@@ -1,0 +1,92 @@
+/**
+ * Every close code and every coded error, in one place.
+ *
+ * The close codes of {@link CLOSE} are what frames, `close` packets, log lines and the documentation speak of
+ * (PROTOCOL.md §8; RFC 6455 §7.4.1 for those below 4000).
+ */
+interface CloseCode {
+  /** Short name, as in RFC 6455 where it has one. */
+  readonly name: string;
+  /** What it means, for a person. */
+  readonly meaning: string;
+  /** The HTTP status that a POST gets where a WebSocket client gets this code (PROTOCOL.md §7). */
+  readonly status: number;
+}
+
+export const CLOSE = {
+  NORMAL: 1000,
+  GOING_AWAY: 1001,
+  PROTOCOL: 1002,
+  UNSUPPORTED: 1003,
+  NO_STATUS: 1005,
+  ABNORMAL: 1006,
+  INVALID: 1007,
+  POLICY: 1008,
+  TOO_BIG: 1009,
+  FAILED: 1011,
+  RESTART: 1012,
+  TRY_LATER: 1013,
+  NO_RESOURCE: 4404,
+  TIMEOUT: 4408,
+  TOO_MANY: 4429,
+} as const;
+
+export const CLOSE_CODES: ReadonlyMap<number, CloseCode> = new Map([
+  [1000, { name: 'normal', meaning: 'normal', status: 200 }],
+  [1001, { name: 'going away', meaning: 'daemon stopping', status: 503 }],
+  [1002, { name: 'protocol error', meaning: 'protocol error', status: 400 }],
+  [1003, { name: 'unsupported data', meaning: 'data type not accepted', status: 415 }],
+  [1005, { name: 'no status', meaning: 'the Close frame held no code', status: 200 }],
+  [1006, { name: 'abnormal', meaning: 'the connection ended without a Close frame', status: 400 }],
+  [1007, { name: 'invalid data', meaning: 'not UTF-8, or not a valid packet', status: 400 }],
+  [1008, { name: 'policy', meaning: 'policy (origin, rate)', status: 403 }],
+  [1009, { name: 'too large', meaning: 'too large', status: 413 }],
+  [1011, { name: 'internal error', meaning: 'the resource failed', status: 500 }],
+  [1012, { name: 'restart', meaning: 'restart, come back', status: 503 }],
+  [1013, { name: 'try again later', meaning: 'full, or too slow to read', status: 503 }],
+  [4404, { name: 'no such resource', meaning: 'no such resource', status: 404 }],
+  [4408, { name: 'timeout', meaning: 'no answer to pings / idle', status: 408 }],
+  [4429, { name: 'too many', meaning: 'too many connections from one address', status: 429 }],
+]);
+
+/** What kind of error it is, and how the program ends when it gets through to the command line. */
+const EXIT = {
+  /** A value of the configuration or the command line cannot be used. */
+  WEBSOCK_CONFIG: 2,
+  /** The daemon could not run: port taken, no permission. */
+  WEBSOCK_START: 1,
+  /** A file of the resources folder cannot be served. */
+  WEBSOCK_RESOURCE: 2,
+  /** A client's message is not what PROTOCOL.md §5 asks for. */
+  WEBSOCK_PACKET: 1,
+} as const;
+
+/** An error of websock's own: its message is made for the person who reads it, without a stack. */
+export class WebsockError extends Error {
+  /** Stable name of the kind of error. */
+  readonly code: keyof typeof EXIT;
+  /** If a resource throws it: the code its client is closed with, instead of 1011. */
+  readonly closeCode: number | undefined;
+
+  constructor(code: keyof typeof EXIT, message: string, options: { closeCode?: number; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'WebsockError';
+    this.code = code;
+    this.closeCode = options.closeCode;
+  }
+
+  /** Exit code of the program where this error ends it. */
+  get exitCode(): number {
+    return EXIT[this.code];
+  }
+}
+
+/** The message of whatever was thrown: plugins may throw anything. */
+export function messageOf(error: unknown): string {
+  if (error instanceof Error) return error.message;
+  try {
+    return String(error);
+  } catch {
+    return 'something that cannot be shown as text';
+  }
+}

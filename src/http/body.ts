@@ -1,0 +1,70 @@
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
+
+/** The messages in the body of a POST. */
+export interface Body {
+  readonly messages: readonly (string | Buffer)[];
+  readonly binary: boolean;
+  /** Answered with a list, one for each message. */
+  readonly many: boolean;
+}
+
+/** A body that cannot be taken. */
+export class BodyError extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * Reads a body of at most `limit` bytes.
+ * @throws BodyError 413 as soon as it is known to be larger, 400 if the client leaves before its end.
+ */
+export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  const tooLarge = new BodyError(413, `a body of more than ${limit} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge);
+  return new Promise((done, fail) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= limit) chunks.push(chunk);
+      else fail(tooLarge);
+    });
+    request.once('end', () => done(Buffer.concat(chunks)));
+    request.once('close', () => fail(new BodyError(400, 'the body ended early')));
+  });
+}
+
+/**
+ * What a body says, by its content type (PROTOCOL.md §7).
+ * @param maxMessages most messages in one body.
+ * @throws BodyError 400 if text is not UTF-8, 413 if it holds too many messages.
+ */
+export function parseBody(bytes: Buffer, contentType: string, maxMessages: number): Body {
+  const type = contentType.split(';')[0].trim().toLowerCase();
+  if (type === 'application/octet-stream') return { messages: [bytes], binary: true, many: false };
+  if (!isUtf8(bytes)) throw new BodyError(400, 'the body is not UTF-8');
+  const text = bytes.toString();
+  if (type === 'application/x-ndjson') {
+    const messages = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+    if (messages.length > maxMessages) throw new BodyError(413, `more than ${maxMessages} lines in one body`);
+    return { messages, binary: false, many: true };
+  }
+  // `curl -d '{…}'` sends JSON under this type; no form begins with a brace.
+  const isForm = type === 'application/x-www-form-urlencoded' && !text.trimStart().startsWith('{');
+  return { messages: [isForm && text !== '' ? formPacket(text) : text], binary: false, many: false };
+}
+
+/** The fields of a form as a JSON object; a name that comes several times has a list. */
+function formPacket(text: string): string {
+  const fields: Record<string, string | string[]> = Object.create(null);
+  const form = new URLSearchParams(text);
+  for (const name of new Set(form.keys())) {
+    const values = form.getAll(name);
+    fields[name] = values.length === 1 ? values[0] : values;
+  }
+  return JSON.stringify(fields);
+}

@@ -1,0 +1,162 @@
+import { type ClientLink, type Identity, LinkedClient } from '../connection/client.ts';
+import type { Deadline, Deadlines } from '../connection/deadlines.ts';
+import { describeThrown } from '../connection/dialog.ts';
+import type { Handled, MessageInfo, Route } from '../connection/route.ts';
+import { CLOSE, CLOSE_CODES, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { closePacket, NEXT, nextPacket } from '../packet/packet.ts';
+
+/** What a POST is answered with. */
+export interface Answer {
+  readonly status: number;
+  /** JSON. */
+  readonly body: string;
+}
+
+export interface PosterContext {
+  readonly log: Log;
+  readonly deadlines: Deadlines;
+  /** Seconds. */
+  readonly handlerTimeout: number;
+  /** Bytes that a resource may send to one poster. */
+  readonly sendQueue: number;
+  /** Counts that handlerTimeout or sendQueue was gone over. */
+  over(limit: 'handlerTimeout' | 'sendQueue'): { text: string };
+}
+
+class Timeout implements Deadline {
+  slot: Set<Deadline> | null = null;
+  readonly expire: () => void;
+  constructor(expire: () => void) {
+    this.expire = expire;
+  }
+}
+
+const LATE = Symbol('late');
+
+/** The client behind one message of a POST: what the resource sends to it becomes the answer (PROTOCOL.md §7). */
+export class Poster implements ClientLink {
+  bufferedAmount = 0;
+  private readonly context: PosterContext;
+  private readonly route: Route;
+  private readonly client: LinkedClient;
+  private readonly packets: string[] = [];
+  private closed: { code: number; reason: string } | null = null;
+
+  constructor(context: PosterContext, route: Route, identity: Identity, data: unknown) {
+    this.context = context;
+    this.route = route;
+    this.client = new LinkedClient(identity, this, data);
+  }
+
+  private get who(): string {
+    return `#${this.client.id} ${this.client.ip} POST ${this.client.path}`;
+  }
+
+  /** Hands the message to the resource. */
+  async handle(message: string | Buffer, info: MessageInfo): Promise<Answer> {
+    if (message.length === 0) return this.answer(undefined);
+    let result: Handled | typeof LATE;
+    try {
+      result = await this.inTime(this.route.resource.onData(this.client, message, info));
+    } catch (error) {
+      return this.thrown(error);
+    }
+    if (result === LATE) {
+      const { text } = this.context.over('handlerTimeout');
+      this.context.log.warn(`${this.who}: over [limits] handlerTimeout: ${text}`, {
+        id: this.client.id,
+        limit: 'handlerTimeout',
+      });
+      return this.end(504, text);
+    }
+    return this.answer(result ?? undefined);
+  }
+
+  send(data: string | Buffer, binary: boolean): boolean {
+    if (this.closed !== null) return false;
+    if (this.bufferedAmount > this.context.sendQueue) {
+      const { text } = this.context.over('sendQueue');
+      this.closed = { code: CLOSE.TRY_LATER, reason: text };
+      return false;
+    }
+    const packet = binary
+      ? JSON.stringify({ opcode: 'binary', base64: Buffer.from(data as Buffer).toString('base64') })
+      : jsonOf(data.toString());
+    this.packets.push(packet);
+    this.bufferedAmount += packet.length;
+    return true;
+  }
+
+  ping(): boolean {
+    return false;
+  }
+
+  close(code: number, reason: string): void {
+    this.closed ??= { code, reason };
+  }
+
+  private inTime(result: Handled | Promise<Handled>): Handled | Promise<Handled | typeof LATE> {
+    if (typeof (result as Promise<Handled> | undefined)?.then !== 'function') return result as Handled;
+    return new Promise((done, fail) => {
+      const timeout = new Timeout(() => done(LATE));
+      this.context.deadlines.arm(timeout, this.context.handlerTimeout);
+      (result as Promise<Handled>).then(
+        (value) => {
+          this.context.deadlines.disarm(timeout);
+          done(value);
+        },
+        (error: unknown) => {
+          if (timeout.slot === null) this.log(error, 'onData failed, its client was answered already');
+          this.context.deadlines.disarm(timeout);
+          fail(error instanceof Error ? error : new Error(messageOf(error)));
+        },
+      );
+    });
+  }
+
+  private thrown(error: unknown): Answer {
+    const closeCode = (error as { closeCode?: unknown } | null | undefined)?.closeCode;
+    const row = typeof closeCode === 'number' ? CLOSE_CODES.get(closeCode) : undefined;
+    if (row !== undefined) return this.end(row.status, messageOf(error));
+    this.log(error, 'the resource failed');
+    try {
+      const result = this.route.resource.onError(this.client, error);
+      Promise.resolve(result).catch((second: unknown) => this.log(second, 'onError failed'));
+    } catch (second) {
+      this.log(second, 'onError failed');
+    }
+    return this.end(500, 'the resource failed');
+  }
+
+  private answer(fields: Handled): Answer {
+    if (this.closed !== null && this.closed.code !== CLOSE.NORMAL) {
+      const { code, reason } = this.closed;
+      const row = CLOSE_CODES.get(code);
+      return this.end(row?.status ?? 400, reason === '' ? (row?.meaning ?? `closed with ${code}`) : reason);
+    }
+    const next = typeof fields === 'object' && fields !== null ? nextPacket(fields) : NEXT;
+    this.closed ??= { code: CLOSE.NORMAL, reason: '' };
+    return { status: 200, body: `${next.slice(0, -1)},"packets":[${this.packets.join(',')}]}` };
+  }
+
+  private end(status: number, error: string): Answer {
+    this.closed = { code: CLOSE.NORMAL, reason: '' };
+    return { status, body: closePacket(error) };
+  }
+
+  private log(error: unknown, what: string): void {
+    const stack = error instanceof Error ? error.stack : undefined;
+    this.context.log.error(`${this.who}: ${what}: ${describeThrown(error)}`, { id: this.client.id, stack });
+  }
+}
+
+/** A message as it stands in JSON: JSON text as it is, for its big integers must survive; any other as a string. */
+function jsonOf(text: string): string {
+  try {
+    JSON.parse(text);
+    return text;
+  } catch {
+    return JSON.stringify(text);
+  }
+}

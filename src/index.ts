@@ -1,0 +1,13 @@
+/** The public API of websock: what a resource imports. Everything else is the daemon's own. */
+export type { Client, Kind, Scheme, SendOptions } from './connection/client.ts';
+export type {
+  Callbacks,
+  Handled,
+  HandshakeAnswer,
+  HandshakeRequest,
+  MessageInfo,
+  Notice,
+} from './connection/route.ts';
+export type { NextFields, Packet } from './packet/packet.ts';
+export { Resource } from './resource/resource.ts';
+export type { FeedbackOptions, Server } from './resource/server.ts';

@@ -1,0 +1,104 @@
+import type { Client, SendOptions } from '../connection/client.ts';
+import { Outgoing } from '../connection/encode.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { Log } from '../log.ts';
+import { type Packet, parsePacket } from '../packet/packet.ts';
+
+/** Whom a feedback is for, where it is not in the packet itself. */
+export interface FeedbackOptions {
+  /** What is sent; default: the packet as JSON text. */
+  readonly text?: string | Buffer;
+  /** The app whose idents are meant; default: that of the resource. */
+  readonly app?: string;
+}
+
+/** What a resource is handed by `registerServer`: the daemon, seen from that resource. */
+export interface Server {
+  /** The open clients of the whole daemon, by socket ID. */
+  readonly clients: ReadonlyMap<number, Client>;
+  /** Sends a message to one client. @returns whether it was queued; false if there is no such client. */
+  write(id: number, data: string | Buffer, options?: SendOptions): boolean;
+  /** Closes one client, as `client.close` does. @returns whether there was one. */
+  close(id: number, code?: number, reason?: string): boolean;
+  /** Whether a client with this socket ID is open. */
+  exists(id: number): boolean;
+  /**
+   * Sends a message to the clients of kind `websocket` in an app.
+   * @param options.app default: that of the resource. options.except: socket ID of the one that does not get it.
+   * @returns how many clients it was queued for.
+   */
+  broadcast(data: string | Buffer, options?: { app?: string; except?: number } & SendOptions): number;
+  /**
+   * Sends a packet to the client that its `uuid` names, in whatever app; without one, to the clients of an app that its
+   * `ident` names. They count only as non-empty strings; an ident also as a safe integer, by its digits.
+   * @returns how many clients it was queued for.
+   */
+  feedback(packet: Packet | string, options?: FeedbackOptions): number;
+  /** Whether a client may use an opcode of PROTOCOL.md §5: web clients by `[security] webMay`, all others always. */
+  may(client: Client, opcode: string): boolean;
+  /** Writes a line to the daemon's log, with the resource's path in front. */
+  log(text: string): void;
+}
+
+/** What the servers of all resources share. */
+export interface ServerContext {
+  readonly clients: ReadonlyMap<number, Client>;
+  readonly hub: Hub;
+  readonly log: Log;
+  /** `[security] webMay`. */
+  readonly webMay: ReadonlySet<string>;
+}
+
+/** The daemon, as the resource at one path sees it. */
+export class ResourceServer implements Server {
+  private readonly context: ServerContext;
+  private readonly path: string;
+  private readonly app: string;
+
+  constructor(context: ServerContext, path: string, app: string) {
+    this.context = context;
+    this.path = path;
+    this.app = app;
+  }
+
+  get clients(): ReadonlyMap<number, Client> {
+    return this.context.clients;
+  }
+
+  write(id: number, data: string | Buffer, options?: SendOptions): boolean {
+    return this.clients.get(id)?.send(data, options) ?? false;
+  }
+
+  close(id: number, code?: number, reason?: string): boolean {
+    const client = this.clients.get(id);
+    client?.close(code, reason);
+    return client !== undefined;
+  }
+
+  exists(id: number): boolean {
+    return this.clients.has(id);
+  }
+
+  broadcast(data: string | Buffer, options: { app?: string; except?: number } & SendOptions = {}): number {
+    const outgoing = new Outgoing(data, options.binary ?? typeof data !== 'string');
+    return this.context.hub.broadcast(options.app ?? this.app, outgoing, options.except);
+  }
+
+  feedback(packet: Packet | string, options: FeedbackOptions = {}): number {
+    const { uuid, ident } = typeof packet === 'string' ? parsePacket(packet) : packet;
+    const text = options.text ?? (typeof packet === 'string' ? packet : JSON.stringify(packet));
+    const { hub } = this.context;
+    if (typeof uuid === 'string' && uuid !== '') return hub.toUuid(uuid, new Outgoing(text, false));
+    const name = Number.isSafeInteger(ident) ? String(ident) : ident;
+    if (typeof name !== 'string' || name === '') return 0;
+    return hub.toIdent(options.app ?? this.app, name, new Outgoing(text, false));
+  }
+
+  may(client: Client, opcode: string): boolean {
+    return client.kind !== 'websocket' || this.context.webMay.has(opcode);
+  }
+
+  log(text: string): void {
+    this.context.log.info(`${this.path}: ${text}`, { path: this.path });
+  }
+}

@@ -1,0 +1,65 @@
+import type { Duplex } from 'node:stream';
+import type { ListenAddress } from './address.ts';
+
+/**
+ * The seam between sockets and everything above: one file of this folder implements it. A transport accepts sockets,
+ * ends TLS, and moves bytes; what the bytes mean is not its business.
+ */
+export interface Transport {
+  /**
+   * Listens on every address that `address` stands for.
+   * @throws WebsockError WEBSOCK_START if none of them can be had (port taken, no permission), in words for the operator.
+   */
+  listen(address: ListenAddress, accept: Accept): Promise<Listener>;
+}
+
+/** Takes a socket that was just accepted, its TLS handshake done; it must set `socket.reader` before it returns. */
+export type Accept = (socket: TransportSocket) => void;
+
+export interface Listener {
+  /** What it listens on: `127.0.0.1:8096`, `[::1]:8096`, `/run/websock.sock`; one for each address of a name. */
+  readonly endpoints: readonly string[];
+  readonly address: ListenAddress;
+  /** Takes no more sockets; those it accepted live on. */
+  close(): Promise<void>;
+}
+
+/** A stream of bytes to and from one peer. */
+export interface TransportSocket {
+  /** The peer's address without brackets, IPv4 in its dotted form; `unix` for a Unix socket. */
+  readonly ip: string;
+  /** The peer's port; 0 for a Unix socket. */
+  readonly port: number;
+  readonly secure: boolean;
+  reader: Reader;
+  /** Bytes written that the kernel has not taken yet. */
+  readonly pending: number;
+  /** Bytes that the kernel has not taken, as exactly as is known: whether it changed says whether the peer reads. */
+  readonly unsent: number;
+  /** Whether `reader.onDrain` will be called when nothing is pending any more. */
+  readonly willDrain: boolean;
+  /** Writes bytes, or a string of latin1 characters; `bytes` must not change afterwards. */
+  write(data: Buffer | string): void;
+  /** Writes several pieces in one go. */
+  writeAll(pieces: readonly (Buffer | string)[]): void;
+  pause(): void;
+  resume(): void;
+  /** FIN, when all that was written is out. */
+  end(): void;
+  /** Ends it at once. */
+  destroy(): void;
+  /** Gives the stream away, with `head` put back in front; `reader` hears nothing more of it but `onClose`. */
+  detach(head: Buffer): Duplex;
+}
+
+/** The one who reads a socket. */
+export interface Reader {
+  /** The next bytes; they are the reader's own. */
+  onBytes(chunk: Buffer): void;
+  /** Everything that was pending has been taken. */
+  onDrain(): void;
+  /** The peer's FIN. */
+  onEnd(): void;
+  /** The socket is gone; the last call. */
+  onClose(error: Error | null): void;
+}

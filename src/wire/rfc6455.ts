@@ -1,0 +1,43 @@
+import { FrameDecoder } from './decoder.ts';
+import type { Engine } from './engine.ts';
+import { closeFrame, controlFrame, dataHeader, OP } from './frame.ts';
+
+/** WebSocket framing (RFC 6455). */
+export class WebSocketEngine extends FrameDecoder implements Engine {
+  get framing(): string {
+    return 'rfc6455';
+  }
+
+  get suffix(): string {
+    return '';
+  }
+
+  /** A FIN without a Close frame ends the connection; an incomplete message is nobody's. */
+  end(): void {
+    this.stop();
+  }
+
+  prefix(length: number, binary: boolean): string {
+    return dataHeader(length, binary);
+  }
+
+  clean(text: string): string {
+    return text;
+  }
+
+  cleanBytes(bytes: Buffer): Buffer {
+    return bytes;
+  }
+
+  closeFrame(code: number, reason: string): string {
+    return closeFrame(code, reason);
+  }
+
+  pingFrame(payload: Buffer): string {
+    return controlFrame(OP.PING, payload);
+  }
+
+  pongFrame(payload: Buffer): string {
+    return controlFrame(OP.PONG, payload);
+  }
+}

@@ -1,0 +1,35 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { test } from '@jest/globals';
+
+type Test = (title: string, body: () => void | Promise<void>, timeout?: number) => void;
+
+/**
+ * The `test` for what needs a program of the system: `const it = withProgram('php', 'php-cli')`.
+ *
+ * Where the program is missing, the test is skipped with a title that says what to install; with CI=true it fails.
+ *
+ * @param program its name on the PATH
+ * @param debianPackage the package of Debian that holds it
+ */
+export function withProgram(program: string, debianPackage: string): Test {
+  if (isInstalled(program)) return test;
+  const missing = `needs ${program}: apt-get install ${debianPackage}`;
+  if (process.env.CI !== 'true') return (title, body) => test.skip(`${title} (${missing})`, body);
+  return (title) =>
+    test(title, () => {
+      throw new Error(missing);
+    });
+}
+
+function isInstalled(program: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      // Not in this folder: that is what is asked here.
+      return false;
+    }
+  });
+}
