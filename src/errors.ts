@@ -81,12 +81,33 @@ export class WebsockError extends Error {
   }
 }
 
-/** The message of whatever was thrown: plugins may throw anything. */
+/** The message of whatever was thrown: plugins may throw anything, and errors of another realm are no `instanceof Error`. */
 export function messageOf(error: unknown): string {
-  if (error instanceof Error) return error.message;
+  const message = (error as { message?: unknown } | null | undefined)?.message;
+  if (typeof message === 'string') return message;
   try {
     return String(error);
   } catch {
     return 'something that cannot be shown as text';
   }
+}
+
+/** The stack of whatever was thrown, if it has one. */
+export function stackOf(error: unknown): string | undefined {
+  const stack = (error as { stack?: unknown } | null | undefined)?.stack;
+  return typeof stack === 'string' ? stack : undefined;
+}
+
+/** The close code that an error asks for, if it is one of ours: `closeCode` of a {@link WebsockError}, whoever's copy it is. */
+export function closeCodeOf(error: unknown): number | undefined {
+  const code = (error as { closeCode?: unknown } | null | undefined)?.closeCode;
+  return typeof code === 'number' && CLOSE_CODES.has(code) ? code : undefined;
+}
+
+/** Where a plugin's error was thrown, for the one who wrote it. */
+export function describeThrown(error: unknown): string {
+  const frame = stackOf(error)
+    ?.split('\n')
+    .find((line) => /^\s*at /.test(line));
+  return frame === undefined ? messageOf(error) : `${messageOf(error)} (${frame.trim()})`;
 }

@@ -63,7 +63,6 @@ export function loadConfig(sources: ConfigSources): Config {
   const where = (name: string): string => loader.places.get(name) ?? `default of ${name}`;
   return {
     // The table is where both this object and the type come from; no type can follow the loop that built it.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     values: { ...top, named } as unknown as Values,
     file: ini?.file,
     dir,

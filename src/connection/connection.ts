@@ -1,11 +1,11 @@
-import { CLOSE, CLOSE_CODES, messageOf } from '../errors.ts';
+import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, stackOf } from '../errors.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
 import { type Client, type ClientLink, type Identity, type Kind, LinkedClient } from './client.ts';
 import type { ConnectionContext, Stoppable } from './context.ts';
 import type { Deadline } from './deadlines.ts';
-import { describeThrown, Dialog, type DialogHost } from './dialog.ts';
+import { Dialog, type DialogHost } from './dialog.ts';
 import type { Outgoing } from './encode.ts';
 import type { LimitName } from './limits.ts';
 import { Output, type OutputOwner } from './output.ts';
@@ -199,22 +199,23 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
 
   /** It closes this client alone: with its own code, if it is one of ours, else with 1011. */
   onThrown(error: unknown): void {
-    const closeCode = (error as { closeCode?: unknown } | null | undefined)?.closeCode;
-    if (typeof closeCode === 'number' && CLOSE_CODES.has(closeCode)) {
+    const closeCode = closeCodeOf(error);
+    if (closeCode !== undefined) {
       this.fail(closeCode, messageOf(error));
       return;
     }
-    const stack = error instanceof Error ? error.stack : undefined;
-    this.context.log.error(`${this.who}: the resource failed: ${describeThrown(error)}`, { id: this.id, stack });
+    this.context.log.error(`${this.who}: the resource failed: ${describeThrown(error)}`, {
+      id: this.id,
+      stack: stackOf(error),
+    });
     this.dialog.report('onError', () => this.route.resource.onError(this.client, error));
     this.fail(CLOSE.FAILED, 'the resource failed');
   }
 
   onStray(callback: string, error: unknown): void {
-    const stack = error instanceof Error ? error.stack : undefined;
     this.context.log.error(`${this.who}: ${callback} failed, its client was closed already: ${describeThrown(error)}`, {
       id: this.id,
-      stack,
+      stack: stackOf(error),
     });
   }
 

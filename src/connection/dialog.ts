@@ -1,11 +1,11 @@
-import { CLOSE, messageOf } from '../errors.ts';
-import { NEXT, type NextFields, nextPacket } from '../packet/packet.ts';
+import { CLOSE } from '../errors.ts';
+import { NEXT, nextPacket } from '../packet/packet.ts';
 import { isBufferOff, isBufferOn, Pieces } from '../packet/pieces.ts';
 import type { Engine, Fault, Receiver } from '../wire/engine.ts';
 import type { Client } from './client.ts';
 import type { LimitName, LimitValues } from './limits.ts';
 import type { Output } from './output.ts';
-import type { Handled, MessageInfo, Notice, Route } from './route.ts';
+import { type Handled, isPromise, type MessageInfo, type Notice, type Route } from './route.ts';
 
 const INFO_TEXT: MessageInfo = { binary: false, buffered: false };
 const INFO_BINARY: MessageInfo = { binary: true, buffered: false };
@@ -64,9 +64,9 @@ export class Dialog implements Receiver {
       this.host.onThrown(error);
     }
     this.handling = false;
-    if (isThenable(result)) {
+    if (isPromise(result)) {
       this.host.engine.hold();
-      this.wait(result as Promise<undefined>, false);
+      this.wait(result, false);
     } else this.host.onHandled();
   }
 
@@ -108,7 +108,7 @@ export class Dialog implements Receiver {
   notice(notice: Notice): void {
     try {
       const result = this.route.resource.onOther(this.host.client, notice);
-      if (isThenable(result)) (result as Promise<unknown>).then(undefined, (error) => this.host.onThrown(error));
+      if (isPromise(result)) result.then(undefined, (error) => this.host.onThrown(error));
     } catch (error) {
       this.host.onThrown(error);
     }
@@ -118,8 +118,7 @@ export class Dialog implements Receiver {
   report(callback: 'onError' | 'onClose', call: () => unknown): void {
     try {
       const result = call();
-      if (isThenable(result))
-        (result as Promise<unknown>).then(undefined, (error) => this.host.onStray(callback, error));
+      if (isPromise(result)) result.then(undefined, (error) => this.host.onStray(callback, error));
     } catch (error) {
       this.host.onStray(callback, error);
     }
@@ -177,15 +176,15 @@ export class Dialog implements Receiver {
       return false;
     }
     this.handling = false;
-    if (result !== undefined && isThenable(result)) {
-      this.wait(result as Promise<Handled>, true);
+    if (isPromise(result)) {
+      this.wait(result, true);
       return false;
     }
-    this.done(result as NextFields | undefined);
+    this.done(result);
     return host.ready;
   }
 
-  private done(fields: NextFields | undefined): void {
+  private done(fields: Handled): void {
     if (this.route.dialog) {
       this.host.output.next(typeof fields === 'object' && fields !== null ? nextPacket(fields) : NEXT);
     }
@@ -193,7 +192,7 @@ export class Dialog implements Receiver {
   }
 
   /** Holds the next message until `promise` settles. */
-  private wait(promise: Promise<Handled>, isMessage: boolean): void {
+  private wait(promise: Promise<unknown>, isMessage: boolean): void {
     const { host } = this;
     this.busy = true;
     host.onBusy();
@@ -201,7 +200,7 @@ export class Dialog implements Receiver {
       (fields) => {
         if (!this.busy) return; // its client is gone
         this.busy = false;
-        if (isMessage) this.done(fields ?? undefined);
+        if (isMessage) this.done(fields as Handled);
         else host.onHandled();
         host.goOn();
       },
@@ -215,15 +214,4 @@ export class Dialog implements Receiver {
       },
     );
   }
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
-}
-
-/** Where a plugin's error was thrown, for the one who wrote it. */
-export function describeThrown(error: unknown): string {
-  const stack = error instanceof Error ? error.stack : undefined;
-  const frame = stack?.split('\n').find((line) => /^\s*at /.test(line));
-  return frame === undefined ? messageOf(error) : `${messageOf(error)} (${frame.trim()})`;
 }

@@ -17,6 +17,11 @@ export interface LimitValues {
   readonly sendQueue: number;
 }
 
+interface LimitRow {
+  readonly code: number;
+  readonly text: (limit: number) => string;
+}
+
 /** What a client hears that goes over a limit: close code and text. One row for each limit. */
 const ROWS = {
   maxPayload: {
@@ -32,10 +37,10 @@ const ROWS = {
   closeTimeout: { code: CLOSE.ABNORMAL, text: (n: number) => `it did not leave within ${n} s` },
   handlerTimeout: { code: CLOSE.FAILED, text: (n: number) => `the resource took longer than ${n} s` },
   writeTimeout: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: nothing taken for ${n} s` },
-  maxClients: { code: CLOSE.TRY_LATER, text: (_: number) => 'Too many connections' },
-  maxPerIP: { code: CLOSE.TOO_MANY, text: (_: number) => 'Too many connections from: ' },
+  maxClients: { code: CLOSE.TRY_LATER, text: () => 'Too many connections' },
+  maxPerIP: { code: CLOSE.TOO_MANY, text: () => 'Too many connections from: ' },
   sendQueue: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: more than ${n} bytes were waiting` },
-} as const satisfies Record<keyof LimitValues, { code: number; text: (limit: number) => string }>;
+} as const satisfies Record<keyof LimitValues, LimitRow>;
 
 export type LimitName = keyof LimitValues;
 
@@ -58,7 +63,7 @@ export class Limits {
 
   /** Close code and text of a limit. */
   describe(name: LimitName): { code: number; text: string } {
-    const row = ROWS[name];
+    const row: LimitRow = ROWS[name];
     return { code: row.code, text: row.text(this.values[name]) };
   }
 }

@@ -1,4 +1,4 @@
-import { CLOSE } from '../errors.ts';
+import { CLOSE, describeThrown, stackOf } from '../errors.ts';
 import { printable } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
@@ -8,10 +8,9 @@ import { type Additions, Candidate } from './candidate.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionContext, Stoppable } from './context.ts';
 import type { Deadline } from './deadlines.ts';
-import { describeThrown } from './dialog.ts';
 import { readOpening } from './opening.ts';
 import { Output, type OutputOwner } from './output.ts';
-import type { HandshakeAnswer } from './route.ts';
+import { type HandshakeAnswer, isPromise } from './route.ts';
 import { ScriptOutput } from './script.ts';
 
 const NO_BYTES = Buffer.alloc(0);
@@ -45,15 +44,20 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
   private ended = false;
   private output: Output | null = null;
 
-  constructor(context: ConnectionContext, socket: TransportSocket) {
+  private constructor(context: ConnectionContext, socket: TransportSocket) {
     this.context = context;
     this.socket = socket;
     this.ip = socket.ip;
     this.id = ++context.lastId;
-    socket.reader = this;
-    context.live.add(this);
-    context.deadlines.arm(this, context.values.headTimeout);
-    context.log.debug(`${this.who}: accepted`, { id: this.id, ip: this.ip, port: socket.port });
+  }
+
+  /** Begins to read a socket that admission has counted. */
+  static take(context: ConnectionContext, socket: TransportSocket): void {
+    const opener = new Opener(context, socket);
+    socket.reader = opener;
+    context.live.add(opener);
+    context.deadlines.arm(opener, context.values.headTimeout);
+    context.log.debug(`${opener.who}: accepted`, { id: opener.id, ip: opener.ip, port: socket.port });
   }
 
   private get who(): string {
@@ -163,8 +167,10 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     const { context } = this;
     const failed = (error: unknown): void => {
       if (this.state !== 'asking') return;
-      const stack = error instanceof Error ? error.stack : undefined;
-      context.log.error(`${this.who}: onHandshake failed: ${describeThrown(error)}`, { id: this.id, stack });
+      context.log.error(`${this.who}: onHandshake failed: ${describeThrown(error)}`, {
+        id: this.id,
+        stack: stackOf(error),
+      });
       this.refuse({ status: 500, text: 'the resource failed' });
     };
     const answered = (answer: HandshakeAnswer): void => {
@@ -185,7 +191,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       failed(error);
       return;
     }
-    if (answer instanceof Object && 'then' in answer) answer.then(answered, failed);
+    if (isPromise(answer)) answer.then(answered, failed);
     else answered(answer);
   }
 

@@ -93,3 +93,8 @@ export function engineOptions(values: { maxPayload: number; maxFragments: number
   // Text that begins a message in pieces is not checked by the engine: its last character may be cut.
   return { maxPayload, maxFragments, rawPrefix: dialog ? BUFFER_ON : null };
 }
+
+/** Whether a callback has answered with a promise, of whatever make. */
+export function isPromise<Value>(value: Value | Promise<Value>): value is Promise<Value> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+}

@@ -9,7 +9,7 @@ import { Deadlines } from '../connection/deadlines.ts';
 import { Limits } from '../connection/limits.ts';
 import { Opener } from '../connection/opener.ts';
 import { Registry } from '../connection/registry.ts';
-import { messageOf, WebsockError } from '../errors.ts';
+import { messageOf, stackOf, WebsockError } from '../errors.ts';
 import { HttpSide } from '../http/side.ts';
 import { LocalHub } from '../hub/local.ts';
 import * as api from '../index.ts';
@@ -53,10 +53,11 @@ export class Daemon {
    * @throws WebsockError WEBSOCK_CONFIG if there is no folder, or nothing in it that can be served.
    */
   async load(): Promise<void> {
-    const { values, error } = this.config;
+    const { config } = this;
+    const { values } = config;
     const folder = values.resources;
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-      throw error('resources', `${folder} is not a folder`);
+      throw config.error('resources', `${folder} is not a folder`);
     }
     const server: ServerContext = {
       clients: this.registry.clients,
@@ -69,7 +70,7 @@ export class Daemon {
     this.router = loaded.router;
     this.refused = loaded.refused;
     for (const { file, why } of this.refused) this.log.error(`Resource refused : ${file}: ${why}`, { file });
-    if (this.router.all().length === 0) throw error('resources', `no resource in ${folder} can be served`);
+    if (this.router.all().length === 0) throw config.error('resources', `no resource in ${folder} can be served`);
   }
 
   /**
@@ -129,7 +130,7 @@ export class Daemon {
     this.log.info(`Stopping server: ${context.admission.count} connections`);
     const closed = this.close();
     const answered = http.stop();
-    for (const connection of [...context.live]) connection.stop(code, reason);
+    for (const connection of context.live) connection.stop(code, reason);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((done) => {
       timer = setTimeout(() => done(true), timeout * 1000);
@@ -140,7 +141,7 @@ export class Daemon {
     const left = context.admission.count;
     this.log.warn(`${left} connections did not end within [stop] timeout = ${timeout} s: cut off`);
     http.destroy();
-    for (const connection of [...context.live]) connection.destroy();
+    for (const connection of context.live) connection.destroy();
     return left;
   }
 
@@ -159,7 +160,7 @@ export class Daemon {
       socket.destroy();
       return;
     }
-    new Opener(context, socket);
+    Opener.take(context, socket);
   }
 
   private announce(): void {
@@ -176,6 +177,6 @@ export class Daemon {
 /** What ends the program: the error's own words, or for an error that is a bug of ours, its stack. */
 export function lastWords(error: unknown): { text: string; exitCode: number } {
   if (error instanceof WebsockError) return { text: error.message, exitCode: error.exitCode };
-  const text = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+  const text = stackOf(error) ?? messageOf(error);
   return { text, exitCode: 1 };
 }

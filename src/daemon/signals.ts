@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf, stackOf } from '../errors.ts';
 import type { Daemon } from './daemon.ts';
 import type { Logger } from './logger.ts';
 
@@ -13,7 +13,7 @@ export function bindProcess(daemon: Daemon, logger: Logger): void {
     }
     stopping = true;
     logger.info(`${signal} received`);
-    daemon
+    void daemon
       .stop()
       .catch((error: unknown) => logger.error(`the stop failed: ${messageOf(error)}`))
       .then(() => logger.info('Server stopped'))
@@ -25,7 +25,7 @@ export function bindProcess(daemon: Daemon, logger: Logger): void {
   process.on('SIGHUP', () => logger.reopen());
   // From a plugin's own timer or promise: nobody's client is known, and the others are served on.
   const stray = (error: unknown): void => {
-    const stack = error instanceof Error ? error.stack : undefined;
+    const stack = stackOf(error);
     logger.error(`nobody caught this error: ${(stack ?? messageOf(error)).replaceAll(/\s*\n\s*/g, ' ')}`, { stack });
   };
   process.on('uncaughtException', stray);

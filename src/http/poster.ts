@@ -1,8 +1,7 @@
 import { type ClientLink, type Identity, LinkedClient } from '../connection/client.ts';
 import type { Deadline, Deadlines } from '../connection/deadlines.ts';
-import { describeThrown } from '../connection/dialog.ts';
-import type { Handled, MessageInfo, Route } from '../connection/route.ts';
-import { CLOSE, CLOSE_CODES, messageOf } from '../errors.ts';
+import { type Handled, isPromise, type MessageInfo, type Route } from '../connection/route.ts';
+import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, stackOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { closePacket, NEXT, nextPacket } from '../packet/packet.ts';
 
@@ -97,11 +96,11 @@ export class Poster implements ClientLink {
   }
 
   private inTime(result: Handled | Promise<Handled>): Handled | Promise<Handled | typeof LATE> {
-    if (typeof (result as Promise<Handled> | undefined)?.then !== 'function') return result as Handled;
+    if (!isPromise(result)) return result;
     return new Promise((done, fail) => {
       const timeout = new Timeout(() => done(LATE));
       this.context.deadlines.arm(timeout, this.context.handlerTimeout);
-      (result as Promise<Handled>).then(
+      result.then(
         (value) => {
           this.context.deadlines.disarm(timeout);
           done(value);
@@ -116,8 +115,8 @@ export class Poster implements ClientLink {
   }
 
   private thrown(error: unknown): Answer {
-    const closeCode = (error as { closeCode?: unknown } | null | undefined)?.closeCode;
-    const row = typeof closeCode === 'number' ? CLOSE_CODES.get(closeCode) : undefined;
+    const closeCode = closeCodeOf(error);
+    const row = closeCode === undefined ? undefined : CLOSE_CODES.get(closeCode);
     if (row !== undefined) return this.end(row.status, messageOf(error));
     this.log(error, 'the resource failed');
     try {
@@ -146,8 +145,10 @@ export class Poster implements ClientLink {
   }
 
   private log(error: unknown, what: string): void {
-    const stack = error instanceof Error ? error.stack : undefined;
-    this.context.log.error(`${this.who}: ${what}: ${describeThrown(error)}`, { id: this.client.id, stack });
+    this.context.log.error(`${this.who}: ${what}: ${describeThrown(error)}`, {
+      id: this.client.id,
+      stack: stackOf(error),
+    });
   }
 }
 

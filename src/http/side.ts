@@ -5,9 +5,9 @@ import { bearer } from '../connection/access.ts';
 import type { Admission } from '../connection/admission.ts';
 import type { HttpPeer } from '../connection/context.ts';
 import type { Deadline, Deadlines } from '../connection/deadlines.ts';
-import { describeThrown } from '../connection/dialog.ts';
 import type { Limits } from '../connection/limits.ts';
 import { type HandshakeAnswer, type HandshakeRequest, type Route, type Routes, schemeOf } from '../connection/route.ts';
+import { describeThrown } from '../errors.ts';
 import { type Log, printable } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
 import { hasToken, type Headers, parseTarget, type Refusal } from '../wire/handshake.ts';
@@ -150,12 +150,16 @@ export class HttpSide {
     const { path, headers } = exchange;
     if (hasToken(headers.upgrade, 'websocket')) {
       this.refuse(exchange, { status: 426, text: 'a WebSocket handshake must be the first request of its connection' });
-    } else if (this.context.routes.find(path) === undefined) {
-      this.refuse(exchange, { status: 404, text: `no such resource: ${printable(path)}` });
-    } else {
-      const text = `${printable(path)} is a resource: connect with WebSocket, or POST a message to it`;
-      this.refuse(exchange, { status: 426, text, headers: { Upgrade: 'websocket' } });
+      return;
     }
+    const route = this.context.routes.find(path);
+    if (route === undefined) {
+      this.refuse(exchange, { status: 404, text: `no such resource: ${printable(path)}` });
+      return;
+    }
+    const post = route.accepts.has('tcp') || route.accepts.has('ssl') ? ', or POST a message to it' : '';
+    const text = `${printable(path)} is a resource: connect with WebSocket${post}`;
+    this.refuse(exchange, { status: 426, text, headers: { Upgrade: 'websocket' } });
   }
 
   private preflight(exchange: Exchange): void {

@@ -56,6 +56,7 @@ export class StreamSocket implements TransportSocket {
 
   get unsent(): number {
     // `writeQueueSize` shrinks while one large write goes out, `writableLength` only when all of it is out.
+    // oxlint-disable-next-line no-underscore-dangle -- Node's own name
     const handle = (this.stream as { _handle?: { writeQueueSize?: number } | null })._handle;
     return this.stream.writableLength === 0 ? 0 : this.stream.writableLength * 2 + (handle?.writeQueueSize ?? 0);
   }

@@ -107,10 +107,13 @@ export function wantsUpgrade(head: RequestHead): boolean {
   return hasToken(head.headers.upgrade, 'websocket') || 'sec-websocket-key' in head.headers;
 }
 
+function missing(what: string): Refusal {
+  return { status: 400, text: `not a WebSocket handshake: ${what}` };
+}
+
 /** What RFC 6455 §4.2.1 requires of the client's opening handshake, as far as PROTOCOL.md §3 insists on it. */
 export function checkUpgrade(head: RequestHead): Refusal | null {
   const h = head.headers;
-  const missing = (what: string): Refusal => ({ status: 400, text: `not a WebSocket handshake: ${what}` });
   if (head.method !== 'GET') return { status: 405, text: 'a WebSocket handshake is a GET', headers: { Allow: 'GET' } };
   if (head.version !== '1.1') return missing(`HTTP/1.1 is required, not HTTP/${head.version}`);
   if (h.host === undefined || h.host === '' || h.host.includes(',')) return missing('one Host header is required');

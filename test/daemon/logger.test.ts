@@ -1,123 +1,34 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
   existsSync,
-  lstatSync,
   mkdirSync,
-  mkdtempSync,
-  readdirSync,
   readFileSync,
-  readlinkSync,
-  renameSync,
   rmSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { type Logger, type LoggerOptions, openLogger } from '../../src/daemon/logger.ts';
-
-const DEFAULTS: LoggerOptions = {
-  console: true,
-  logfile: '',
-  level: 'info',
-  rotate: 'external',
-  maxSize: 0,
-  daily: false,
-  keep: 5,
-};
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-let folder: string;
-let logfile: string;
-let opened: Logger[];
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'websock-log-'));
-  logfile = join(folder, 'websock.log');
-  opened = [];
-});
-
-afterEach(async () => {
-  jest.useRealTimers();
-  jest.restoreAllMocks();
-  await Promise.all(opened.map((log) => log.close()));
-  rmSync(folder, { recursive: true });
-});
-
-/** A stream that keeps what it is given. */
-class Collected extends Writable {
-  text = '';
-
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString();
-    done();
-  }
-
-  get lines(): string[] {
-    return this.text.split('\n').slice(0, -1);
-  }
-}
-
-async function open(options: Partial<LoggerOptions> = {}) {
-  const stdout = new Collected();
-  const stderr = new Collected();
-  const log = await openLogger({ ...DEFAULTS, console: false, logfile, ...options }, { stdout, stderr });
-  opened.push(log);
-  return { log, stdout, stderr };
-}
-
-/** Resolves when the condition holds; the log has no event for what happens on disk. */
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited 10 s in vain: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-function parse(line: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(line);
-  if (typeof value !== 'object' || value === null) throw new Error(`not a record: ${line}`);
-  return Object.fromEntries(Object.entries(value));
-}
-
-function records(file: string): Record<string, unknown>[] {
-  const content = readFileSync(file, 'utf8');
-  if (content !== '') expect(content.endsWith('\n')).toBe(true);
-  return content.split('\n').slice(0, -1).map(parse);
-}
-
-const messages = (file: string) => records(file).map(({ msg }) => String(msg));
-const sorted = (names: Iterable<string>) => [...names].toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }));
-const listing = () => sorted(readdirSync(folder));
-const descriptors = () => readdirSync('/proc/self/fd').length;
-const numbers = (count: number) => Array.from({ length: count }, (_, i) => `line ${i}`);
-
-/** Runs a program that finds `openLogger` and `options`, in a process of its own. */
-function program(options: Partial<LoggerOptions>, body: string, env: Record<string, string> = {}): ChildProcess {
-  const source = `
-    import { createJiti } from 'jiti';
-    const { openLogger } = await createJiti(${JSON.stringify(`file://${ROOT}`)}).import('./src/daemon/logger.ts');
-    const options = ${JSON.stringify({ ...DEFAULTS, ...options })};
-    ${body}`;
-  return spawn(process.execPath, ['--input-type=module', '-e', source], { cwd: ROOT, env: { ...process.env, ...env } });
-}
-
-async function ended(child: ChildProcess): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const [stdout, stderr] = await Promise.all([
-    child.stdout && !child.stdout.destroyed ? text(child.stdout) : '',
-    child.stderr ? text(child.stderr) : '',
-    child.exitCode === null ? once(child, 'close') : null,
-  ]);
-  return { code: child.exitCode, stdout, stderr };
-}
+import { describe, expect, jest, test } from '@jest/globals';
+import { openLogger } from '../../src/daemon/logger.ts';
+import {
+  Collected,
+  DEFAULTS,
+  ended,
+  folder,
+  listing,
+  logAt,
+  logfile,
+  messages,
+  numbers,
+  open,
+  program,
+  records,
+  sorted,
+  until,
+} from './logging.ts';
 
 describe('console', () => {
   test.each([
@@ -330,209 +241,10 @@ describe('file', () => {
   });
 });
 
-describe('rotate=external', () => {
-  test('appends, and reopens exactly the name', async () => {
-    writeFileSync(logfile, '{"msg":"before"}\n');
-    const { log, stderr } = await open();
-    log.info('one');
-    renameSync(logfile, `${logfile}.1`);
-    log.info('two');
-    log.reopen();
-    await until(() => existsSync(logfile), 'reopened');
-    log.info('three');
-    await log.close();
-    expect(messages(`${logfile}.1`).slice(0, 2)).toEqual(['before', 'one']);
-    expect([...messages(`${logfile}.1`), ...messages(logfile)]).toEqual(['before', 'one', 'two', 'three']);
-    expect(listing()).toEqual(['websock.log', 'websock.log.1']);
-    expect(stderr.text).toBe('');
-  });
-
-  test('many reopens under load lose nothing and leave no file open', async () => {
-    const { log } = await open();
-    const before = descriptors();
-    for (let i = 0; i < 200; i++) {
-      log.info(`line ${i}`);
-      if (i % 10 === 5) renameSync(logfile, `${logfile}.${i}`);
-      if (i % 10 === 5) log.reopen();
-      log.info('more');
-      await until(() => existsSync(logfile), 'reopened');
-    }
-    await log.close();
-    const got = listing().flatMap((name) => messages(join(folder, name)));
-    expect(sorted(got.filter((msg) => msg !== 'more'))).toEqual(numbers(200));
-    expect(got).toHaveLength(400);
-    expect(descriptors()).toBeLessThanOrEqual(before);
-  });
-
-  test('a crash between two files loses nothing', async () => {
-    const body = `
-      const log = await openLogger(options);
-      log.info('one');
-      log.reopen();
-      await new Promise(setImmediate);
-      for (let i = 0; i < 100; i++) {
-        log.reopen();
-        log.info('line ' + i);
-      }
-      log.flushSync();
-      process.kill(process.pid, 'SIGKILL');`;
-    await ended(program({ logfile, console: false }, body));
-    expect(messages(logfile)).toEqual(['one', ...numbers(100)]);
-  });
-
-  test('reopen and close at once', async () => {
-    const { log } = await open();
-    log.info('one');
-    log.reopen();
-    log.info('two');
-    await log.close();
-    expect(messages(logfile)).toEqual(['one', 'two']);
-  });
-
-  test('takes the place of the link that internal mode left, not of another', async () => {
-    writeFileSync(join(folder, 'websock.3.log'), '');
-    symlinkSync('websock.3.log', logfile);
-    const first = await open();
-    first.log.info('own file');
-    await first.log.close();
-    expect(lstatSync(logfile).isFile()).toBe(true);
-    expect(readFileSync(join(folder, 'websock.3.log'), 'utf8')).toBe('');
-
-    unlinkSync(logfile);
-    symlinkSync('elsewhere.log', logfile);
-    const second = await open();
-    second.log.info('through the link');
-    await second.log.close();
-    expect(messages(join(folder, 'elsewhere.log'))).toEqual(['through the link']);
-    expect(readlinkSync(logfile)).toBe('elsewhere.log');
-  });
-});
-
-describe('rotate=internal', () => {
-  test('rolls by size, and the name leads to the current file', async () => {
-    const { log } = await open({ rotate: 'internal', maxSize: 1000, keep: 100 });
-    for (const line of numbers(100)) log.info(line);
-    await log.close();
-    const files = listing().filter((name) => name !== 'websock.log');
-    expect(files.length).toBeGreaterThan(3);
-    expect(files).toEqual(files.map((_, i) => `websock.${i + 1}.log`));
-    expect(files.flatMap((name) => messages(join(folder, name)))).toEqual(numbers(100));
-    for (const name of files) expect(lstatSync(join(folder, name)).size).toBeLessThan(2000);
-    expect(readlinkSync(logfile)).toBe(files.at(-1));
-  });
-
-  test('keeps so many old files, from 9 to 10 too, and nobody else loses one', async () => {
-    const others = ['websock-other.1.log', 'websock-1.log', 'websock_1.log', 'websock.log.1', 'websock.x.1.log'];
-    for (const name of [...others, 'other.1.log', 'websock..log']) writeFileSync(join(folder, name), 'not ours');
-    mkdirSync(join(folder, 'websock.0.log'));
-    const { log, stderr } = await open({ rotate: 'internal', maxSize: 50, keep: 3 });
-    for (let i = 1; i <= 12; i++) {
-      log.info(`line ${i}`);
-      await until(() => existsSync(join(folder, `websock.${i + 1}.log`)), `file ${i + 1}`);
-    }
-    await log.close();
-    const ours = listing().filter((name) => /^websock\.\d+\.log$/.test(name) && name !== 'websock.0.log');
-    expect(ours).toEqual(['websock.10.log', 'websock.11.log', 'websock.12.log', 'websock.13.log']);
-    expect(messages(join(folder, 'websock.10.log'))).toEqual(['line 10']);
-    for (const name of others) expect(readFileSync(join(folder, name), 'utf8')).toBe('not ours');
-    expect(lstatSync(join(folder, 'websock.0.log')).isDirectory()).toBe(true);
-    expect(stderr.text).toBe('');
-  });
-
-  test.each([false, true])(
-    'a restart goes on in the current file and removes what is too much (daily: %s)',
-    async (daily) => {
-      const today = new Date().toLocaleDateString('sv');
-      const name = (n: number) => (daily ? `websock.${today}.${n}.log` : `websock.${n}.log`);
-      for (let n = 8; n <= 11; n++) writeFileSync(join(folder, name(n)), `{"msg":"old ${n}"}\n`);
-      writeFileSync(join(folder, 'websock.2001-02-03.5.log'), '');
-      // Of another mode, and older for that reason.
-      writeFileSync(join(folder, daily ? 'websock.7.log' : 'websock.2099-01-01.7.log'), '');
-      symlinkSync(name(11), logfile);
-      const options = { rotate: 'internal', keep: 2, daily } as const;
-      const { log } = await open(options);
-      log.info('new');
-      await log.close();
-      expect(listing()).toEqual(sorted([...[9, 10, 11].map(name), 'websock.log']));
-      expect(messages(logfile)).toEqual(['old 11', 'new']);
-      await (await open({ ...options, keep: 0 })).log.close();
-      expect(listing()).toEqual([name(11), 'websock.log']);
-    },
-  );
-
-  test('a link to nowhere does not confuse the numbers', async () => {
-    const today = new Date().toLocaleDateString('sv');
-    writeFileSync(join(folder, `websock.${today}.4.log`), '');
-    symlinkSync(`websock.${today}.5.log`, logfile);
-    await (await open({ rotate: 'internal', daily: true })).log.close();
-    expect(readlinkSync(logfile)).toBe(`websock.${today}.4.log`);
-  });
-
-  test('begins a new file each day', async () => {
-    jest.useFakeTimers({
-      now: new Date(2021, 6, 14, 23, 59, 58),
-      doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance'],
-    });
-    const { log, stderr } = await open({ rotate: 'internal', daily: true, keep: 1 });
-    for (const day of [14, 15, 16]) {
-      const current = `websock.2021-07-${day}.1.log`;
-      await until(() => existsSync(logfile) && readlinkSync(logfile) === current, `day ${day}`);
-      log.info(`day ${day}`);
-      await until(() => lstatSync(join(folder, current)).size > 0, 'written');
-      jest.advanceTimersByTime(day === 14 ? 3000 : 24 * 3600 * 1000);
-    }
-    await until(() => readlinkSync(logfile) === 'websock.2021-07-17.1.log', 'the last day');
-    await log.close();
-    expect(listing()).toEqual(['websock.2021-07-16.1.log', 'websock.2021-07-17.1.log', 'websock.log']);
-    expect(messages(join(folder, 'websock.2021-07-16.1.log'))).toEqual(['day 16']);
-    expect(stderr.text).toBe('');
-  });
-
-  test('keeps the plain file of external mode under another name, and says so', async () => {
-    writeFileSync(logfile, 'external\n');
-    writeFileSync(`${logfile}.kept-1`, 'earlier\n');
-    const { log, stdout } = await open({ rotate: 'internal', console: true });
-    await log.close();
-    expect(listing()).toEqual(['websock.1.log', 'websock.log', 'websock.log.kept-1', 'websock.log.kept-2']);
-    expect(readFileSync(`${logfile}.kept-1`, 'utf8')).toBe('earlier\n');
-    expect(readFileSync(`${logfile}.kept-2`, 'utf8')).toBe('external\n');
-    const said = `Log file ${logfile} of an earlier rotate=external kept as ${logfile}.kept-2`;
-    expect(records(logfile)).toEqual([expect.objectContaining({ level: 'warn', msg: said })]);
-    expect(stdout.lines[0]).toContain(`; WARN ${said}`);
-  });
-
-  test('replaces no link and no device of another', async () => {
-    symlinkSync('/dev/null', logfile);
-    const { log, stderr } = await open({ rotate: 'internal' });
-    log.info('x');
-    await log.close();
-    expect(readlinkSync(logfile)).toBe('/dev/null');
-    expect(stderr.lines).toEqual([expect.stringContaining(`${logfile}: it is a link to /dev/null`)]);
-  });
-
-  test('reopen does nothing and says nothing', async () => {
-    const { log, stdout, stderr } = await open({ rotate: 'internal', console: true });
-    log.reopen();
-    log.info('x');
-    await log.close();
-    expect([listing(), stdout.lines.length, stderr.text]).toEqual([['websock.1.log', 'websock.log'], 1, '']);
-  });
-
-  test.each(['websock', 'web.sock.x', '.log', 'my log-ö.txt'])('logfile=%s', async (name) => {
-    logfile = join(folder, name);
-    const { log, stderr } = await open({ rotate: 'internal', maxSize: 100, keep: 1 });
-    for (let i = 0; i < 9; i++) log.info('some words to fill the line');
-    await log.close();
-    expect(listing()).toHaveLength(3);
-    expect(records(logfile).length).toBeGreaterThanOrEqual(0);
-    expect(stderr.text).toBe('');
-  });
-});
-
 describe('a log that cannot be written', () => {
   test.each(['internal', 'external'] as const)('%s: a file for a folder', async (rotate) => {
     writeFileSync(join(folder, 'plain'), '');
-    logfile = join(folder, 'plain', 'websock.log');
+    logAt(join(folder, 'plain', 'websock.log'));
     const { log, stdout, stderr } = await open({ rotate, console: true });
     for (const line of numbers(100)) log.info(line);
     log.reopen();
@@ -588,7 +300,7 @@ describe('a log that cannot be written', () => {
   });
 
   test.each(['internal', 'external'] as const)('%s: a folder deleted while running is made again', async (rotate) => {
-    logfile = join(folder, 'gone', 'websock.log');
+    logAt(join(folder, 'gone', 'websock.log'));
     const { log, stdout, stderr } = await open({ rotate, console: true });
     log.info('lost with the folder');
     await until(() => existsSync(logfile) && records(logfile).length === 1, 'first line');
@@ -609,7 +321,7 @@ describe('a log that cannot be written', () => {
   test('comes to life when its folder can be written, without a line to wake it', async () => {
     const plain = join(folder, 'plain');
     appendFileSync(plain, '');
-    logfile = join(plain, 'websock.log');
+    logAt(join(plain, 'websock.log'));
     const { log, stderr } = await open({ rotate: 'internal' });
     log.info('waited');
     unlinkSync(plain);

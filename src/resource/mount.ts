@@ -1,0 +1,88 @@
+import type { Scheme } from '../connection/client.ts';
+import { type Callbacks, engineOptions, type Route } from '../connection/route.ts';
+import type { Server } from './server.ts';
+
+const SCHEMES: readonly Scheme[] = ['ws', 'wss', 'tcp', 'ssl'];
+const REQUIRED = ['onData', 'onClose', 'onError', 'onOther'] as const;
+
+/** What a route is made with, beside its class. */
+export interface MountOptions {
+  /** Bounds of the messages that resources take. */
+  readonly values: { readonly maxPayload: number; readonly maxFragments: number };
+  /** The daemon, as the resource at `path` in `app` sees it. */
+  readonly serverFor: (path: string, app: string) => Server;
+}
+
+/** A class of a resource file, as far as it can be trusted before it is checked. */
+interface ResourceClass {
+  new (): Callbacks & { registerServer?: (server: Server) => void };
+  path?: unknown;
+  accepts?: unknown;
+  app?: unknown;
+  dialog?: unknown;
+  text?: unknown;
+  buffers?: unknown;
+}
+
+/**
+ * Makes one instance of a class, and the route to it.
+ * @throws Error that says what the class lacks.
+ */
+export function mount(exported: unknown, defaultPath: string, options: MountOptions): Route {
+  if (!isClass(exported)) {
+    throw new Error('its default export is not a class: write "export default class Name extends Resource { … }"');
+  }
+  const path = textOf(exported, 'path', defaultPath);
+  if (!/^\/[^\s?#]*$/.test(path)) throw new Error(`its path '${path}' does not begin with / or holds a blank, ? or #`);
+  const app = textOf(exported, 'app', path);
+  const dialog = choiceOf(exported, 'dialog', [true, false]);
+  const text = choiceOf(exported, 'text', ['string', 'buffer']);
+  const buffers = choiceOf(exported, 'buffers', ['owned', 'borrowed']);
+  const accepts = acceptsOf(exported);
+  // Looked for on the instance: a class may also make its methods as fields, arrow functions.
+  const resource = new exported();
+  const lacking = REQUIRED.filter((name) => typeof resource[name] !== 'function');
+  if (lacking.length > 0) throw new Error(`it has no method ${lacking.join(', ')}: write it, or extend Resource`);
+  resource.registerServer?.(options.serverFor(path, app));
+  return {
+    path,
+    app,
+    accepts,
+    dialog,
+    textAsBuffer: text === 'buffer',
+    borrowed: buffers === 'borrowed',
+    engineOptions: engineOptions(options.values, dialog),
+    resource,
+  };
+}
+
+function isClass(value: unknown): value is ResourceClass {
+  if (typeof value !== 'function') return false;
+  // What an old compiler made of a class is a function with methods in its prototype.
+  return /^class\b/.test(Function.prototype.toString.call(value)) || typeof value.prototype?.onData === 'function';
+}
+
+function textOf(exported: ResourceClass, name: 'path' | 'app', fallback: string): string {
+  const value = exported[name];
+  if (value === undefined) return fallback;
+  if (typeof value !== 'string' || value === '') throw new Error(`its static ${name} is not a text`);
+  return value;
+}
+
+/** The first choice is the default. */
+function choiceOf<Value extends string | boolean>(
+  exported: ResourceClass,
+  name: 'dialog' | 'text' | 'buffers',
+  choices: readonly Value[],
+): Value {
+  const value = exported[name] ?? choices[0];
+  if (choices.includes(value as Value)) return value as Value;
+  throw new Error(`its static ${name} is ${JSON.stringify(value)}: it may be ${choices.join(' or ')}`);
+}
+
+function acceptsOf(exported: ResourceClass): ReadonlySet<Scheme> {
+  const value = exported.accepts ?? SCHEMES;
+  const valid = Array.isArray(value) && value.length > 0 && value.every((scheme) => SCHEMES.includes(scheme));
+  if (!valid) throw new Error(`its static accepts is ${JSON.stringify(value)}: a list of ${SCHEMES.join(', ')}`);
+  return new Set(value as Scheme[]);
+}

@@ -1,0 +1,224 @@
+/** Tools to test a resource without a network: `websock/testing`. */
+import { type Client, type ClientLink, type Identity, LinkedClient } from './connection/client.ts';
+import type { Outgoing } from './connection/encode.ts';
+import { type Member, Registry } from './connection/registry.ts';
+import type { HandshakeAnswer, HandshakeRequest, MessageInfo, Notice, Route } from './connection/route.ts';
+import { CLOSE, closeCodeOf, messageOf } from './errors.ts';
+import { LocalHub } from './hub/local.ts';
+import { type NextFields, nextPacket, type Packet } from './packet/packet.ts';
+import { mount } from './resource/mount.ts';
+import { ResourceServer } from './resource/server.ts';
+
+/** Who a test client is; what is left out gets a default. */
+export interface ClientOptions {
+  /** Default: `ws`; `tcp` and `ssl` make it a client of kind `tcp`. */
+  readonly scheme?: 'ws' | 'wss' | 'tcp' | 'ssl';
+  /** Default: made up, and different for each client. */
+  readonly uuid?: string;
+  /** Default: none. */
+  readonly ident?: string;
+  /** Default: `127.0.0.1`. */
+  readonly ip?: string;
+  /** By lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Without the `?`. */
+  readonly query?: string;
+}
+
+export interface BenchOptions {
+  /** `[security] webMay`; default: `echo`, `broadcast`, `feedback`. */
+  readonly webMay?: readonly string[];
+}
+
+const LIMITS = { maxPayload: 1024 * 1024, maxFragments: 16384 };
+
+/** One or more resources, mounted as the daemon mounts them, and their clients. Routing and fan-out are the daemon's own. */
+export class TestBench {
+  /** The open clients, by socket ID: what `server.clients` is. */
+  readonly clients: ReadonlyMap<number, Client>;
+  /** What resources have logged. */
+  readonly log: string[] = [];
+  private readonly registry = new Registry();
+  private readonly routes = new Map<string, Route>();
+  private readonly webMay: ReadonlySet<string>;
+  private lastId = 0;
+
+  constructor(options: BenchOptions = {}) {
+    this.clients = this.registry.clients;
+    this.webMay = new Set(options.webMay ?? ['echo', 'broadcast', 'feedback']);
+  }
+
+  /**
+   * Mounts a resource class.
+   * @param path default: its `static path`, which it must have then.
+   * @throws Error that says what the class lacks, as the daemon's log would.
+   */
+  mount(resourceClass: unknown, path?: string): this {
+    const note = (text: string): void => void this.log.push(text);
+    const log = { error: note, warn: note, info: note, debug: note };
+    const hub = new LocalHub(this.registry);
+    const route = mount(resourceClass, path ?? '/', {
+      values: LIMITS,
+      serverFor: (at, app) => new ResourceServer({ clients: this.clients, hub, log, webMay: this.webMay }, at, app),
+    });
+    this.routes.set(route.path, route);
+    return this;
+  }
+
+  /**
+   * Connects a client: `onHandshake`, then `onOpen`.
+   * @param path default: that of the first resource mounted.
+   * @throws Error if there is no such resource, it does not accept such a client, or `onHandshake` refuses it.
+   */
+  async connect(options: ClientOptions = {}, path?: string): Promise<TestClient> {
+    const route = path === undefined ? [...this.routes.values()][0] : this.routes.get(path);
+    if (route === undefined) throw new Error(`no such resource: ${path ?? 'none was mounted'}`);
+    const { scheme = 'ws', ident = '', ip = '127.0.0.1', headers = {}, query = '' } = options;
+    if (!route.accepts.has(scheme)) throw new Error(`${route.path} does not accept ${scheme}`);
+    const kind = scheme === 'ws' || scheme === 'wss' ? 'websocket' : 'tcp';
+    const request = {
+      path: route.path,
+      query: new URLSearchParams(query),
+      headers,
+      ip,
+      scheme,
+      kind,
+      protocols: [],
+    } as const;
+    const answer = (await this.ask(route, request)) ?? {};
+    if ('status' in answer) throw new Error(`refused: ${answer.status} ${answer.body ?? ''}`);
+    const id = ++this.lastId;
+    const uuid = options.uuid ?? `00000000-0000-4000-8000-${String(id).padStart(12, '0')}`;
+    const identity = {
+      id,
+      uuid,
+      ident: answer.ident ?? ident,
+      path: route.path,
+      scheme,
+      kind,
+      ip,
+      headers,
+      query,
+    } as const;
+    const client = new TestClient(this.registry, route, identity, answer.data);
+    await client.open();
+    return client;
+  }
+
+  private async ask(route: Route, request: HandshakeRequest): Promise<HandshakeAnswer> {
+    return route.resource.onHandshake?.(request);
+  }
+}
+
+/** A client without a connection: it says things to its resource, and keeps what it is sent. */
+export class TestClient implements Member, ClientLink {
+  /** The messages that it was sent, oldest first, without `ready`, `next` and `close` packets. */
+  readonly received: (string | Buffer)[] = [];
+  /** Code and reason that it was closed with; null: it is open. */
+  closed: { code: number; reason: string } | null = null;
+  /** What its resource sees. */
+  readonly client: Client;
+  readonly byUuid = true;
+  readonly bufferedAmount = 0;
+  private readonly registry: Registry;
+  private readonly route: Route;
+  private readonly identity: Identity;
+
+  constructor(registry: Registry, route: Route, identity: Identity, data: unknown) {
+    this.registry = registry;
+    this.route = route;
+    this.identity = identity;
+    this.client = new LinkedClient(identity, this, data);
+  }
+
+  get id(): number {
+    return this.identity.id;
+  }
+  get uuid(): string {
+    return this.identity.uuid;
+  }
+  get ident(): string {
+    return this.identity.ident;
+  }
+  get kind(): Identity['kind'] {
+    return this.identity.kind;
+  }
+  get app(): string {
+    return this.route.app;
+  }
+
+  /** The packets among what it received. */
+  get packets(): Packet[] {
+    return this.received.map((message) => JSON.parse(message.toString()) as Packet);
+  }
+
+  /**
+   * Says something: `onData` is called, and waited for.
+   * @param message a packet goes as JSON text.
+   * @returns the `next` that the client gets; undefined if the message closed it.
+   */
+  async say(message: string | Buffer | Packet): Promise<Packet | undefined> {
+    const data = typeof message === 'string' || Buffer.isBuffer(message) ? message : JSON.stringify(message);
+    const info: MessageInfo = { binary: Buffer.isBuffer(data), buffered: false };
+    let fields: NextFields | undefined;
+    try {
+      fields = (await this.route.resource.onData(this.client, data, info)) ?? undefined;
+    } catch (error) {
+      await this.fail(error);
+      return undefined;
+    }
+    return JSON.parse(nextPacket(fields ?? {})) as Packet;
+  }
+
+  /** Does something that is no message: `onOther` is called. */
+  async notify(notice: Notice): Promise<void> {
+    await this.route.resource.onOther(this.client, notice);
+  }
+
+  /** Leaves: `onClose` is called. */
+  leave(code = 1006, reason = ''): void {
+    this.close(code, reason);
+  }
+
+  /** Enters; `connect` does it. */
+  async open(): Promise<void> {
+    this.registry.add(this);
+    try {
+      await this.route.resource.onOpen?.(this.client);
+    } catch (error) {
+      await this.fail(error);
+    }
+  }
+
+  deliver(outgoing: Outgoing): boolean {
+    return this.send(outgoing.data);
+  }
+
+  send(data: string | Buffer): boolean {
+    if (this.closed !== null) return false;
+    this.received.push(typeof data === 'string' ? data : Buffer.from(data));
+    return true;
+  }
+
+  ping(): boolean {
+    return this.closed === null && this.kind === 'websocket';
+  }
+
+  close(code: number, reason: string): void {
+    if (this.closed !== null) return;
+    this.closed = { code, reason };
+    this.registry.remove(this);
+    this.route.resource.onClose(this.client, code, reason);
+  }
+
+  /** What the daemon does with an error that a callback throws. */
+  private async fail(error: unknown): Promise<void> {
+    const closeCode = closeCodeOf(error);
+    if (closeCode !== undefined) {
+      this.close(closeCode, messageOf(error));
+      return;
+    }
+    await this.route.resource.onError(this.client, error);
+    this.close(CLOSE.FAILED, 'the resource failed');
+  }
+}
