@@ -108,7 +108,8 @@ export class Poster implements ClientLink {
         (error: unknown) => {
           if (timeout.slot === null) this.log(error, 'onData failed, its client was answered already');
           this.context.deadlines.disarm(timeout);
-          fail(error instanceof Error ? error : new Error(messageOf(error)));
+          // oxlint-disable-next-line prefer-promise-reject-errors -- passed on as the resource threw it
+          fail(error);
         },
       );
     });
