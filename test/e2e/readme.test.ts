@@ -1,0 +1,145 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { openChromium } from '../support/chromium.ts';
+import { type RunningDaemon, startDaemon } from '../support/daemon.ts';
+import { withProgram } from '../support/program.ts';
+
+const README = readFileSync(resolve(import.meta.dirname, '../../README.md'), 'utf8');
+const run = promisify(execFile);
+
+/** The code blocks of README in one language, in their order. */
+function blocks(language: string): string[] {
+  return [...README.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
+    .filter(([, name]) => name === language)
+    .map((match) => match[2]);
+}
+
+function block(language: string, holding: string): string {
+  const found = blocks(language).filter((text) => text.includes(holding));
+  if (found.length !== 1) throw new Error(`README has ${found.length} blocks of ${language} with ${holding}`);
+  return found[0];
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, 'localhost');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+describe('the main job, as README types it, but for its two port numbers', () => {
+  let daemon: RunningDaemon;
+  let folder: string;
+  let web: ChildProcess;
+  let webPort: number;
+  const withPhp = withProgram('php', 'php-cli');
+  const withBrowser = withProgram('chromium', 'chromium');
+  const withCurl = withProgram('curl', 'curl');
+  const withNc = withProgram('nc', 'netcat-openbsd');
+
+  const here = (text: string): string =>
+    text.replaceAll('8096', String(daemon.port)).replaceAll('8080', String(webPort));
+
+  beforeAll(async () => {
+    daemon = await startDaemon({ ini: "adress='ws://localhost:0'" });
+    webPort = await freePort();
+    folder = mkdtempSync(join(tmpdir(), 'websock-readme-'));
+    writeFileSync(join(folder, 'page.html'), here(block('html', 'new WebSocket')));
+    writeFileSync(join(folder, 'job.php'), here(block('php', 'function report')));
+    web = spawn('sh', ['-c', `exec ${here(block('sh', 'php -S'))}`], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    for await (const line of web.stderr ?? []) if (/started/.test(String(line))) break;
+  });
+  afterAll(async () => {
+    web.kill();
+    await daemon.dispose();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Opens the page and gives it to `use`, with the UUID that it shows. */
+  async function withPage(url: string, use: (page: Page, uuid: string) => Promise<void>): Promise<void> {
+    const { context, close } = await openChromium();
+    try {
+      const page = await context.newPage();
+      await page.goto(url);
+      const shown = page.locator('#uuid', { hasText: /^[0-9a-f-]{36}$/ });
+      await shown.waitFor();
+      await use(page, await shown.innerText());
+    } finally {
+      await close();
+    }
+  }
+
+  const shows = (page: Page, text: string): Promise<void> =>
+    page.locator('#progress').getByText(text, { exact: true }).waitFor();
+
+  withPhp('php -S serves it; the button starts job.php, whose progress shows', async () => {
+    await withPage(`http://localhost:${webPort}/page.html`, async (page, uuid) => {
+      await page.click('#start');
+      await shows(page, '30 %');
+      await shows(page, '100 %');
+      await run('php', ['job.php', uuid], { cwd: folder });
+      await shows(page, '100 %');
+    });
+  });
+
+  withBrowser('the server in one line of Node does as well; curl and nc report to the page', async () => {
+    const port = await freePort();
+    const line = here(block('sh', 'createServer')).replaceAll(String(webPort), String(port));
+    const server = spawn('sh', ['-c', `exec ${line}`], { cwd: folder, stdio: 'ignore' });
+    try {
+      await untilListening(port);
+      await withPage(`http://localhost:${port}/page.html`, async (page, uuid) => {
+        const curls = blocks('sh').filter((text) => text.startsWith('curl'));
+        expect(curls).toHaveLength(2);
+        for (const [curl, text] of [
+          [curls[0], '50 %'],
+          [curls[1], '75 %'],
+        ]) {
+          const { stdout } = await run('sh', ['-c', here(curl).replaceAll('UUID', uuid)]);
+          expect(stdout).toBe('{"opcode":"next","fyi":"","delivered":1,"packets":[]}\n');
+          await shows(page, text);
+        }
+        const { stdout } = await run('sh', ['-c', here(block('sh', '| nc')).replaceAll('UUID', uuid)]);
+        expect(stdout).toMatch(
+          /^\{"opcode":"ready","uuid":"[0-9a-f-]{36}"\}\n\{"opcode":"next","fyi":"","delivered":1\}\n$/,
+        );
+        await shows(page, '100 %');
+      });
+    } finally {
+      server.kill();
+      await once(server, 'exit');
+    }
+  });
+
+  withCurl('a report to a UUID that nobody has says so', async () => {
+    const { stdout } = await run('sh', ['-c', here(block('sh', '"50 %"'))]);
+    expect(stdout).toBe('{"opcode":"next","fyi":"","delivered":0,"packets":[]}\n');
+  });
+
+  withNc('a line client may ask by the name of its host', async () => {
+    const { stdout } = await run('sh', ['-c', `printf '/php\\n{"opcode":"quit"}\\n' | nc localhost ${daemon.port}`]);
+    expect(stdout).toMatch(/^\{"opcode":"ready".*\}\n\{"opcode":"next","fyi":""\}\n$/);
+  });
+});
+
+/** Resolves when somebody listens on `port`. */
+async function untilListening(port: number): Promise<void> {
+  for (;;) {
+    const answer = await fetch(`http://localhost:${port}/`).catch(() => null);
+    await answer?.text();
+    if (answer !== null) return;
+  }
+}
