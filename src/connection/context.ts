@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import type { Log } from '../log.ts';
 import type { Access } from './access.ts';
 import type { Admission } from './admission.ts';
@@ -18,7 +18,7 @@ export interface HttpPeer {
 }
 
 /** Takes a stream that speaks HTTP; the bytes already read stand in front of it again. */
-export type HandOver = (stream: Duplex, peer: HttpPeer) => void;
+export type HandOver = (stream: Socket, peer: HttpPeer) => void;
 
 /** What all connections share; made once, by the daemon. */
 export interface ConnectionContext {

@@ -58,9 +58,12 @@ async function run(config: Config, version: string): Promise<void> {
     await daemon.load();
     await daemon.start();
   } catch (error) {
-    logger.error(lastWords(error).text);
+    const { text, exitCode } = lastWords(error);
+    logger.error(text);
     await logger.close();
-    end(lastWords(error).exitCode, lastWords(error).text);
+    // Said once: on the terminal the log has said it already.
+    if (!values.console) end(exitCode, text);
+    process.exitCode = exitCode;
     // A resource that was loaded may hold a timer; nothing is served all the same.
     process.exit();
   }

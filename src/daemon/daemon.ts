@@ -66,7 +66,9 @@ export class Daemon {
       webMay: new Set(values.security.webMay),
     };
     const serverFor = (path: string, app: string): ResourceServer => new ResourceServer(server, path, app);
-    const loaded = await loadResources({ folder, api, values: values.limits, serverFor });
+    const loaded = await loadResources({ folder, api, values: values.limits, serverFor }).catch((cause: unknown) => {
+      throw config.error('resources', messageOf(cause));
+    });
     this.router = loaded.router;
     this.refused = loaded.refused;
     for (const { file, why } of this.refused) this.log.error(`Resource refused : ${file}: ${why}`, { file });

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Access, Provenance } from '../connection/access.ts';
 import { bearer } from '../connection/access.ts';
@@ -35,12 +36,12 @@ const JSON_TYPE = 'application/json';
 class HttpConnection implements Deadline {
   slot: Set<Deadline> | null = null;
   readonly peer: HttpPeer;
-  readonly stream: Duplex;
+  readonly stream: Socket;
   /** A request is being answered. */
   response: ServerResponse | null = null;
   private readonly onLate: (connection: HttpConnection) => void;
 
-  constructor(stream: Duplex, peer: HttpPeer, onLate: (connection: HttpConnection) => void) {
+  constructor(stream: Socket, peer: HttpPeer, onLate: (connection: HttpConnection) => void) {
     this.stream = stream;
     this.peer = peer;
     this.onLate = onLate;
@@ -82,7 +83,7 @@ export class HttpSide {
   }
 
   /** Serves a stream that speaks HTTP. */
-  take(stream: Duplex, peer: HttpPeer): void {
+  take(stream: Socket, peer: HttpPeer): void {
     const connection = new HttpConnection(stream, peer, (late) => this.onLate(late));
     this.connections.set(stream, connection);
     stream.once('close', () => {
@@ -101,7 +102,8 @@ export class HttpSide {
       ({ stream, response }) =>
         new Promise<void>((done) => {
           stream.once('close', () => done());
-          if (response === null) stream.end();
+          // Half-open, an idle client could keep the stop waiting.
+          if (response === null) stream.destroySoon();
         }),
     );
     await Promise.all(gone);
@@ -121,7 +123,10 @@ export class HttpSide {
     const { deadlines } = this.context;
     connection.response = response;
     deadlines.arm(connection, this.context.bodyTimeout);
-    request.once('end', () => deadlines.disarm(connection));
+    request.once('end', () => {
+      // Once the answer is written, its own deadline runs.
+      if (!response.writableEnded) deadlines.disarm(connection);
+    });
     response.once('close', () => {
       connection.response = null;
       if (connection.stream.destroyed) return;

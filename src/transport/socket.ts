@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Reader, TransportSocket } from './transport.ts';
 
 /** A reader for a socket that nobody has taken: it reads nothing and hears nothing. */
@@ -93,7 +92,7 @@ export class StreamSocket implements TransportSocket {
     this.stream.destroy();
   }
 
-  detach(head: Buffer): Duplex {
+  detach(head: Buffer): Socket {
     const { stream } = this;
     stream.pause();
     stream.off('data', onData);

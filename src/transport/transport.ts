@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import type { ListenAddress } from './address.ts';
 
 /**
@@ -49,7 +49,7 @@ export interface TransportSocket {
   /** Ends it at once. */
   destroy(): void;
   /** Gives the stream away, with `head` put back in front; `reader` hears nothing more of it but `onClose`. */
-  detach(head: Buffer): Duplex;
+  detach(head: Buffer): Socket;
 }
 
 /** The one who reads a socket. */
