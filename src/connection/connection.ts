@@ -106,10 +106,10 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     this.context.log.info(`${this.who} ${kind} ${scheme}${name}: open`, { id: this.id, ip, path, kind, scheme });
     this.socket.reader = this;
     if (this.output instanceof ScriptOutput) this.output.startPacing();
-    const corked = this.context.cork.begin();
-    this.dialog.open();
-    if (this.open && rest.length > 0) this.engine.decode(rest);
-    if (corked) this.context.cork.end();
+    this.context.cork.during(() => {
+      this.dialog.open();
+      if (this.open && rest.length > 0) this.engine.decode(rest);
+    });
     if (ended) this.onEnd();
     this.steer();
   }
@@ -118,10 +118,14 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
 
   onBytes(chunk: Buffer): void {
     if (this.phase !== Phase.OPEN) return;
+    // Not `during`: this is the hot path, and a closure for each chunk would be garbage.
     const { cork } = this.context;
     const corked = cork.begin();
-    this.engine.decode(chunk);
-    if (corked) cork.end();
+    try {
+      this.engine.decode(chunk);
+    } finally {
+      if (corked) cork.end();
+    }
   }
 
   onDrain(): void {
@@ -149,12 +153,11 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
   /** A reason not to read is gone: what was kept is handled first, then the socket is read again. */
   goOn(): void {
     if (!this.ready) return;
-    const { cork } = this.context;
-    const corked = cork.begin();
-    this.engine.resume();
-    if (this.ended && this.ready) this.engine.end();
-    if (this.ended && this.ready) this.endedByPeer();
-    if (corked) cork.end();
+    this.context.cork.during(() => {
+      this.engine.resume();
+      if (this.ended && this.ready) this.engine.end();
+      if (this.ended && this.ready) this.endedByPeer();
+    });
     this.steer();
   }
 

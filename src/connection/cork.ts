@@ -23,6 +23,16 @@ export class Cork {
     return true;
   }
 
+  /** Gathers what `action` causes. */
+  during(action: () => void): void {
+    const corked = this.begin();
+    try {
+      action();
+    } finally {
+      if (corked) this.end();
+    }
+  }
+
   /** Writes everything that was gathered. */
   end(): void {
     this.active = false;

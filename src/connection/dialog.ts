@@ -5,7 +5,7 @@ import type { Engine, Fault, Receiver } from '../wire/engine.ts';
 import type { Client } from './client.ts';
 import type { LimitName, LimitValues } from './limits.ts';
 import type { Output } from './output.ts';
-import { type Handled, isPromise, type MessageInfo, type Notice, type Route } from './route.ts';
+import { type Handled, type MessageInfo, type Notice, promiseOf, type Route } from './route.ts';
 
 const INFO_TEXT: MessageInfo = { binary: false, buffered: false };
 const INFO_BINARY: MessageInfo = { binary: true, buffered: false };
@@ -64,10 +64,12 @@ export class Dialog implements Receiver {
       this.host.onThrown(error);
     }
     this.handling = false;
-    if (isPromise(result)) {
+    const promise = promiseOf(result);
+    if (promise === null) this.host.onHandled();
+    else {
       this.host.engine.hold();
-      this.wait(result, false);
-    } else this.host.onHandled();
+      this.wait(promise, false);
+    }
   }
 
   onMessage(b: Buffer, start: number, end: number, binary: boolean, ascii: boolean, owned: boolean): boolean {
@@ -108,7 +110,7 @@ export class Dialog implements Receiver {
   notice(notice: Notice): void {
     try {
       const result = this.route.resource.onOther(this.host.client, notice);
-      if (isPromise(result)) result.then(undefined, (error) => this.host.onThrown(error));
+      promiseOf(result)?.catch((error: unknown) => this.host.onThrown(error));
     } catch (error) {
       this.host.onThrown(error);
     }
@@ -117,8 +119,7 @@ export class Dialog implements Receiver {
   /** Calls `onError` or `onClose`: nothing is left that their own errors could close. */
   report(callback: 'onError' | 'onClose', call: () => unknown): void {
     try {
-      const result = call();
-      if (isPromise(result)) result.then(undefined, (error) => this.host.onStray(callback, error));
+      promiseOf(call())?.catch((error: unknown) => this.host.onStray(callback, error));
     } catch (error) {
       this.host.onStray(callback, error);
     }
@@ -176,17 +177,22 @@ export class Dialog implements Receiver {
       return false;
     }
     this.handling = false;
-    if (isPromise(result)) {
-      this.wait(result, true);
-      return false;
-    }
-    this.done(result);
+    const promise = promiseOf(result);
+    if (promise === null) this.done(result as Handled);
+    else this.wait(promise, true);
     return host.ready;
   }
 
   private done(fields: Handled): void {
     if (this.route.dialog) {
-      this.host.output.next(typeof fields === 'object' && fields !== null ? nextPacket(fields) : NEXT);
+      let next = NEXT;
+      try {
+        if (typeof fields === 'object' && fields !== null) next = nextPacket(fields);
+      } catch (error) {
+        this.host.onThrown(error); // what JSON cannot hold
+        return;
+      }
+      this.host.output.next(next);
     }
     this.host.onHandled();
   }

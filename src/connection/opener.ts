@@ -10,7 +10,7 @@ import type { ConnectionContext, Stoppable } from './context.ts';
 import type { Deadline } from './deadlines.ts';
 import { readOpening } from './opening.ts';
 import { Output, type OutputOwner } from './output.ts';
-import { type HandshakeAnswer, isPromise } from './route.ts';
+import { type HandshakeAnswer, promiseOf } from './route.ts';
 import { ScriptOutput } from './script.ts';
 
 const NO_BYTES = Buffer.alloc(0);
@@ -36,7 +36,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
   /** What admission counts it for: the peer, or the client behind a trusted proxy. */
   private ip: string;
   private bytes: Buffer = NO_BYTES;
-  private state: 'reading' | 'asking' | 'leaving' | 'handed' = 'reading';
+  private state: 'reading' | 'asking' | 'leaving' | 'handed' | 'gone' = 'reading';
   private path = '';
   /** It is owed HTTP responses, not lines. */
   private http = true;
@@ -104,6 +104,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
 
   onClose(): void {
     if (this.state === 'reading' && this.bytes.length > 0) this.log('left before its request was complete');
+    if (this.state !== 'handed') this.state = 'gone';
     this.context.deadlines.disarm(this);
     this.output?.dispose();
     this.context.live.delete(this);
@@ -191,8 +192,9 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       failed(error);
       return;
     }
-    if (isPromise(answer)) answer.then(answered, failed);
-    else answered(answer);
+    const promise = promiseOf(answer);
+    if (promise === null) answered(answer as HandshakeAnswer);
+    else promise.then(answered, failed);
   }
 
   private admit(candidate: Candidate, additions: Additions = {}): void {

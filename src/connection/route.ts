@@ -94,7 +94,13 @@ export function engineOptions(values: { maxPayload: number; maxFragments: number
   return { maxPayload, maxFragments, rawPrefix: dialog ? BUFFER_ON : null };
 }
 
-/** Whether a callback has answered with a promise, of whatever make. */
-export function isPromise<Value>(value: Value | Promise<Value>): value is Promise<Value> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+/** The promise that a callback has answered with, whatever its make; null: it has answered at once. */
+export function promiseOf<Value>(answer: Value | Promise<Value>): Promise<Value> | null {
+  try {
+    const isPromise = typeof (answer as { then?: unknown } | null | undefined)?.then === 'function';
+    return isPromise ? Promise.resolve(answer) : null;
+  } catch (error) {
+    // A getter that throws: the plugin's fault, as anything that it throws.
+    return Promise.reject(error);
+  }
 }

@@ -1,6 +1,6 @@
 import { type ClientLink, type Identity, LinkedClient } from '../connection/client.ts';
 import type { Deadline, Deadlines } from '../connection/deadlines.ts';
-import { type Handled, isPromise, type MessageInfo, type Route } from '../connection/route.ts';
+import { type Handled, type MessageInfo, promiseOf, type Route } from '../connection/route.ts';
 import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, stackOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { closePacket, NEXT, nextPacket } from '../packet/packet.ts';
@@ -96,11 +96,12 @@ export class Poster implements ClientLink {
   }
 
   private inTime(result: Handled | Promise<Handled>): Handled | Promise<Handled | typeof LATE> {
-    if (!isPromise(result)) return result;
+    const promise = promiseOf(result);
+    if (promise === null) return result;
     return new Promise((done, fail) => {
       const timeout = new Timeout(() => done(LATE));
       this.context.deadlines.arm(timeout, this.context.handlerTimeout);
-      result.then(
+      promise.then(
         (value) => {
           this.context.deadlines.disarm(timeout);
           done(value);
