@@ -81,9 +81,18 @@ export class WebsockError extends Error {
   }
 }
 
-/** The message of whatever was thrown: plugins may throw anything, and errors of another realm are no `instanceof Error`. */
+/** A property of whatever was thrown: plugins may throw anything, with getters that throw themselves. */
+function propertyOf(error: unknown, name: 'message' | 'stack' | 'closeCode'): unknown {
+  try {
+    return (error as Record<string, unknown> | null | undefined)?.[name];
+  } catch {
+    return undefined; // it tells nothing of itself
+  }
+}
+
+/** The message of whatever was thrown; errors of another realm are no `instanceof Error`. */
 export function messageOf(error: unknown): string {
-  const message = (error as { message?: unknown } | null | undefined)?.message;
+  const message = propertyOf(error, 'message');
   if (typeof message === 'string') return message;
   try {
     return String(error);
@@ -94,14 +103,15 @@ export function messageOf(error: unknown): string {
 
 /** The stack of whatever was thrown, if it has one. */
 export function stackOf(error: unknown): string | undefined {
-  const stack = (error as { stack?: unknown } | null | undefined)?.stack;
+  const stack = propertyOf(error, 'stack');
   return typeof stack === 'string' ? stack : undefined;
 }
 
-/** The close code that an error asks for, if it is one of ours: `closeCode` of a {@link WebsockError}, whoever's copy it is. */
+/** The close code that an error asks for, if it is one of ours that may be sent; whoever's copy of the class it is. */
 export function closeCodeOf(error: unknown): number | undefined {
-  const code = (error as { closeCode?: unknown } | null | undefined)?.closeCode;
-  return typeof code === 'number' && CLOSE_CODES.has(code) ? code : undefined;
+  const code = propertyOf(error, 'closeCode');
+  if (typeof code !== 'number' || code === CLOSE.NO_STATUS || code === CLOSE.ABNORMAL) return undefined;
+  return CLOSE_CODES.has(code) ? code : undefined;
 }
 
 /** Where a plugin's error was thrown, for the one who wrote it. */

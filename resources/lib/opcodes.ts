@@ -17,7 +17,7 @@ export class Opcodes extends Resource {
         if (!this.server.may(client, 'broadcast')) return NOT_ALLOWED;
         return { delivered: this.broadcast(client, message) };
       case 'feedback':
-        if (!this.server.may(client, isForUuid(packet) ? 'feedback' : 'feedback-ident')) return NOT_ALLOWED;
+        if (!this.server.may(client, isByIdent(packet) ? 'feedback-ident' : 'feedback')) return NOT_ALLOWED;
         return { delivered: this.feedback(client, packet, message) };
       case 'quit':
         client.close(1000, 'quit');
@@ -29,6 +29,7 @@ export class Opcodes extends Resource {
 }
 
 /** Only a text counts as a uuid; without one, a feedback is for an ident. */
-function isForUuid(packet: Packet): boolean {
-  return typeof packet.uuid === 'string' && packet.uuid !== '';
+function isByIdent({ uuid, ident }: Packet): boolean {
+  const hasUuid = typeof uuid === 'string' && uuid !== '';
+  return !hasUuid && ((typeof ident === 'string' && ident !== '') || Number.isSafeInteger(ident));
 }

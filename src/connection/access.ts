@@ -86,6 +86,8 @@ function digest(text: string): Buffer {
 
 /** Who comes from where, and what that allows (PROTOCOL.md §2). */
 export class Access {
+  /** `same`, `loopback`, `*`. */
+  private readonly words: ReadonlySet<string>;
   private readonly origins: ReadonlySet<string>;
   private readonly proxies: readonly Range[];
   private readonly allowed: readonly Range[];
@@ -95,7 +97,9 @@ export class Access {
   /** @throws Error from {@link parseRanges} and {@link checkOrigins}. */
   constructor(options: AccessOptions) {
     checkOrigins(options.allowedOrigins);
-    this.origins = new Set(options.allowedOrigins.map((origin) => origin.toLowerCase()));
+    const origins = options.allowedOrigins.map((origin) => origin.toLowerCase());
+    this.words = new Set(origins.filter((origin) => WORDS.has(origin)));
+    this.origins = new Set(origins.filter((origin) => !WORDS.has(origin) || origin === 'null'));
     this.proxies = parseRanges(options.trustedProxies);
     this.allowed = parseRanges(options.allowed);
     this.trustLoopback = options.trustLoopback;
@@ -124,15 +128,15 @@ export class Access {
   /** Whether a page of `origin` may connect to the host that it named in its Host header. */
   originAllowed(origin: string, host: string | undefined): boolean {
     const value = origin.toLowerCase();
-    if (this.origins.has('*') || this.origins.has(value)) return true;
+    if (this.words.has('*') || this.origins.has(value)) return true;
     let page: URL;
     try {
       page = new URL(value);
     } catch {
       return false; // `null`, and what is no origin at all
     }
-    if (this.origins.has('loopback') && isLoopbackName(page.hostname)) return true;
-    return this.origins.has('same') && host !== undefined && page.hostname === hostName(host);
+    if (this.words.has('loopback') && isLoopbackName(page.hostname)) return true;
+    return this.words.has('same') && host !== undefined && page.hostname === hostName(host);
   }
 
   /**

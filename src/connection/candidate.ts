@@ -18,18 +18,10 @@ import { WebSocketEngine } from '../wire/rfc6455.ts';
 import { bearer, type Provenance } from './access.ts';
 import type { Identity, Kind } from './client.ts';
 import type { ConnectionContext } from './context.ts';
-import { acceptsWeb, engineOptions, type HandshakeRequest, type Route, schemeOf } from './route.ts';
+import { acceptsWeb, type Additions, engineOptions, type HandshakeRequest, type Route, schemeOf } from './route.ts';
 
 /** The subprotocol of sessions that survive a reconnect: not chosen by default while it is not spoken. */
 const SESSIONS = 'websock.2';
-
-/** What an `onHandshake` may add to a connection. */
-export interface Additions {
-  readonly protocol?: string;
-  readonly headers?: Headers;
-  readonly ident?: string;
-  readonly data?: unknown;
-}
 
 /** A client that asks to come in, by a WebSocket handshake or by a line, and how to speak to it (PROTOCOL.md §2, §3). */
 export class Candidate {
@@ -75,7 +67,8 @@ export class Candidate {
     const { headers } = head;
     const route = context.routes.find(head.path);
     const named = /^(?:php|tcp)$/i.test(headers['client-type'] ?? '');
-    const script = named || (route !== undefined && !acceptsWeb(route) && (headers.origin ?? '') === '');
+    const unnamed = !('client-type' in headers) && (headers.origin ?? '') === '';
+    const script = named || (unnamed && route !== undefined && !acceptsWeb(route));
     const origin = context.access.locate(socket.ip, headers);
     return new Candidate(
       script ? 'script' : 'web',
@@ -148,7 +141,7 @@ export class Candidate {
     }
     // Script clients read the 101 with one read, and `ready` with the next: see PROTOCOL.md §3.
     const pad = this.way === 'script' && !socket.secure;
-    const first = packet === null ? '' : frame(pad ? packet.padEnd(SCRIPT_READ - 4) : packet);
+    const first = packet === null ? '' : frame(packet, pad ? SCRIPT_READ - 4 : 0);
     const { text, omitted } = switchingProtocols(this.key, this.protocol(additions), additions.headers ?? {}, pad);
     if (this.way === 'script' && socket.secure) {
       socket.write(text);
@@ -165,8 +158,8 @@ export class Candidate {
   }
 }
 
-/** A text frame in latin1. */
-function frame(packet: string): string {
-  const bytes = Buffer.from(packet);
-  return dataHeader(bytes.length, false) + bytes.toString('latin1');
+/** A text frame in latin1, its payload padded with blanks, which JSON does not mind, to `length` bytes. */
+function frame(packet: string, length: number): string {
+  const payload = Buffer.from(packet).toString('latin1').padEnd(length);
+  return dataHeader(payload.length, false) + payload;
 }

@@ -136,6 +136,7 @@ export class LinkedClient implements Client {
     if (!Number.isInteger(code) || !sendable) {
       throw new RangeError(`close code ${code} may not be sent: use 1000 to 1003, 1007 to 1013 or 3000 to 4999`);
     }
-    this.link.close(code, reason);
+    // A plugin in plain JavaScript may give anything.
+    this.link.close(code, typeof reason === 'string' ? reason : '');
   }
 }

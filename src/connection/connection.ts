@@ -123,6 +123,8 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     const corked = cork.begin();
     try {
       this.engine.decode(chunk);
+    } catch (error) {
+      this.onThrown(error); // the decoder's place in the bytes is lost
     } finally {
       if (corked) cork.end();
     }
@@ -130,13 +132,17 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
 
   onDrain(): void {
     if (this.phase === Phase.OPEN) this.dialog.notice({ type: 'drain' });
-    this.backlog = false;
-    this.goOn();
+    this.onRelief();
   }
 
   onEnd(): void {
     this.ended = true;
     this.goOn();
+  }
+
+  onFinish(): void {
+    // Everything is out: from here on the peer has its time to leave.
+    if (this.slot === null) this.context.deadlines.arm(this, this.context.values.closeTimeout);
   }
 
   onClose(error: Error | null): void {
@@ -187,7 +193,8 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
   // ---- what the dialog tells
 
   onBusy(): void {
-    this.context.deadlines.arm(this, this.context.values.handlerTimeout);
+    // Closed meanwhile, it has the time to leave that was armed then.
+    if (this.phase !== Phase.CLOSED) this.context.deadlines.arm(this, this.context.values.handlerTimeout);
     this.steer();
   }
 
@@ -239,9 +246,20 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
   }
 
   onSlow(limit: 'sendQueue' | 'writeTimeout', owed: number): void {
-    if (this.phase === Phase.CLOSED) return;
-    const { text } = this.context.limits.describe(limit);
-    this.exceeded(limit, `${text} (${owed} bytes owed)`);
+    const text = `${this.context.limits.describe(limit).text} (${owed} bytes owed)`;
+    if (this.phase !== Phase.CLOSED) {
+      this.exceeded(limit, text);
+      return;
+    }
+    this.context.limits.over(limit);
+    this.context.log.warn(`${this.who}: over [limits] ${limit}: ${text}: destroyed`, { id: this.id, limit });
+    this.socket.destroy();
+  }
+
+  onRelief(): void {
+    if (!this.backlog) return;
+    this.backlog = false;
+    this.goOn();
   }
 
   onBacklog(): void {
@@ -269,6 +287,10 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     this.close(code, reason);
   }
 
+  cut(code: number, reason: string): void {
+    this.fail(code, reason);
+  }
+
   destroy(): void {
     this.socket.destroy();
   }
@@ -285,7 +307,10 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
 
   /** Closes at once, whatever is in flight. */
   fail(code: number, reason: string): false {
+    if (this.phase === Phase.CLOSED) return false;
     this.depart(code, reason, reason);
+    // It has its time from now on, whatever it is owed and does not read.
+    this.context.deadlines.arm(this, this.context.values.closeTimeout);
     return false;
   }
 
@@ -307,7 +332,8 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     this.engine.stop();
     const announced = this.route.dialog && error !== null && code !== CLOSE.NORMAL;
     const packet = announced ? closePacket(error === '' ? meaningOf(code) : error) : null;
-    this.context.deadlines.arm(this, this.context.values.closeTimeout);
+    // What it is owed goes out first, as long as it reads: `onFinish` begins its time to leave.
+    this.context.deadlines.disarm(this);
     this.output.finish(packet, this.engine.closeFrame(frameCode, reason));
     this.leave(code, reason);
     this.steer();
@@ -320,7 +346,9 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     const { ip, path } = this.identity;
     const text = reason === '' ? meaningOf(code) : reason;
     this.context.log.info(`${this.who} closed: ${code} ${text}`, { id: this.id, ip, path, code, reason });
-    this.dialog.report('onClose', () => this.route.resource.onClose(this.client, code, reason));
+    this.context.reports.run(() => {
+      this.dialog.report('onClose', () => this.route.resource.onClose(this.client, code, reason));
+    });
   }
 }
 

@@ -4,6 +4,7 @@ import type { Access } from './access.ts';
 import type { Admission } from './admission.ts';
 import type { Cork } from './cork.ts';
 import type { Deadlines } from './deadlines.ts';
+import type { InTurn } from './inturn.ts';
 import type { Limits, LimitValues } from './limits.ts';
 import type { Registry } from './registry.ts';
 import type { Routes } from './route.ts';
@@ -34,6 +35,8 @@ export interface ConnectionContext {
   /** `[security] webIdent`: a web client may name itself. */
   readonly webIdent: boolean;
   readonly handOver: HandOver;
+  /** Reports of clients that have gone, one after the other: one whose resource closes others does not nest. */
+  readonly reports: InTurn;
   /** Connections that are not gone: a stop waits for them. */
   readonly live: Set<Stoppable>;
   /** The last socket ID given. */
@@ -46,6 +49,8 @@ export interface ConnectionContext {
 export interface Stoppable {
   /** Goes as PROTOCOL.md §4 says of a stop. */
   stop(code: number, reason: string): void;
+  /** The stop's time has run out: goes with its last words, whatever is in flight. */
+  cut(code: number, reason: string): void;
   /** Goes at once. */
   destroy(): void;
 }

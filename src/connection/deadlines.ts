@@ -10,7 +10,7 @@ const TICK = 100;
 
 /**
  * The deadlines of all connections on one timer: arming and disarming are a Set operation each, and the timer runs only
- * while something is armed. A deadline expires at most one tick late, never early.
+ * while something is armed. A deadline expires less than two ticks late, never early: one for its slot, one for the look.
  */
 export class Deadlines {
   private readonly slots = new Map<number, Set<Deadline>>();
@@ -53,6 +53,11 @@ export class Deadlines {
     return size;
   }
 
+  private get armed(): boolean {
+    for (const slot of this.slots.values()) if (slot.size > 0) return true;
+    return false;
+  }
+
   private look(): void {
     const current = Math.floor(this.now() / TICK);
     for (let tick = this.last + 1; tick <= current; tick++) {
@@ -66,7 +71,8 @@ export class Deadlines {
       }
     }
     this.last = Math.max(this.last, current);
-    if (this.slots.size > 0 || this.timer === null) return;
+    if (this.timer === null || this.armed) return;
+    this.slots.clear();
     clearInterval(this.timer);
     this.timer = null;
   }

@@ -129,15 +129,15 @@ export class Dialog implements Receiver {
   private piece(b: Buffer, start: number, end: number, binary: boolean): boolean {
     const { host } = this;
     if (this.pieces === null) {
-      const pieces = new Pieces(this.values, binary);
+      const pieces = new Pieces(this.values);
       this.pieces = pieces;
       host.engine.raw = true;
       this.notice({ type: 'bufferON' });
-      const over = pieces.addFirst(b, start, end);
+      const over = pieces.addFirst(b, start, end, binary);
       return over === null ? this.acknowledge() : host.exceeded(over);
     }
     if (!isBufferOff(b, start, end)) {
-      const over = this.pieces.add(b, start, end);
+      const over = this.pieces.add(b, start, end, binary);
       return over === null ? this.acknowledge() : host.exceeded(over);
     }
     const { pieces } = this;

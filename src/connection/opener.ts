@@ -4,13 +4,13 @@ import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import type { Receiver } from '../wire/engine.ts';
 import { checkUpgrade, parseHead, type Refusal, refusalResponse, wantsUpgrade } from '../wire/handshake.ts';
-import { type Additions, Candidate } from './candidate.ts';
+import { Candidate } from './candidate.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionContext, Stoppable } from './context.ts';
 import type { Deadline } from './deadlines.ts';
 import { readOpening } from './opening.ts';
 import { Output, type OutputOwner } from './output.ts';
-import { type HandshakeAnswer, promiseOf } from './route.ts';
+import { type Additions, type HandshakeAnswer, promiseOf, readAnswer } from './route.ts';
 import { ScriptOutput } from './script.ts';
 
 const NO_BYTES = Buffer.alloc(0);
@@ -102,6 +102,10 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     // What is written here is short.
   }
 
+  onFinish(): void {
+    // Its time to leave runs already.
+  }
+
   onClose(): void {
     if (this.state === 'reading' && this.bytes.length > 0) this.log('left before its request was complete');
     if (this.state !== 'handed') this.state = 'gone';
@@ -156,7 +160,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       return;
     }
     if (route === undefined || !candidate.accepted) {
-      this.dismiss(candidate, CLOSE.NO_RESOURCE, `no such resource: ${request.path.slice(0, SHOWN_PATH)}`);
+      this.dismiss(candidate, CLOSE.NO_RESOURCE, `no such resource: ${printable(request.path.slice(0, SHOWN_PATH))}`);
       return;
     }
     if (route.resource.onHandshake === undefined) this.admit(candidate, undefined);
@@ -176,11 +180,15 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     };
     const answered = (answer: HandshakeAnswer): void => {
       if (this.state !== 'asking') return;
-      if (typeof answer !== 'object' || answer === null || !('status' in answer)) {
-        this.admit(candidate, answer ?? undefined);
-      } else if (Number.isInteger(answer.status) && answer.status >= 400 && answer.status <= 599) {
-        this.refuse({ status: answer.status, text: oneLine(answer.body ?? 'refused by the resource') });
-      } else failed(new Error(`onHandshake answered status ${answer.status}: a refusal has 400 to 599`));
+      let verdict: Refusal | Additions;
+      try {
+        verdict = readAnswer(answer);
+      } catch (error) {
+        failed(error);
+        return;
+      }
+      if ('status' in verdict) this.refuse(verdict);
+      else this.admit(candidate, verdict);
     };
     this.state = 'asking';
     context.deadlines.arm(this, context.values.handlerTimeout);
@@ -282,16 +290,20 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     // Nothing of it is read any more.
   }
 
+  onRelief(): void {
+    // Nothing of it is read any more.
+  }
+
   stop(): void {
     if (this.state === 'reading' && this.bytes.length === 0) this.socket.destroy();
     else if (this.state === 'reading' || this.state === 'asking') this.refuse(DRAINING);
   }
 
+  cut(): void {
+    this.socket.destroy();
+  }
+
   destroy(): void {
     this.socket.destroy();
   }
-}
-
-function oneLine(text: string): string {
-  return printable(text.trim());
 }

@@ -12,8 +12,9 @@ const GATHER_LIMIT = 16384;
 export interface OutputOwner {
   /** The client does not read: it is to be closed. `owed`: bytes that wait for it. */
   onSlow(limit: 'sendQueue' | 'writeTimeout', owed: number): void;
-  /** More than half of the send queue waits: no more is to be read until `onDrain` of the socket. */
+  /** Too much waits: no more is to be read until `onDrain` of the socket, or `onRelief`. */
   onBacklog(): void;
+  onRelief(): void;
 }
 
 export interface OutputContext {
@@ -40,8 +41,8 @@ export class Output implements Deadline {
   private gathered = 0;
   private held: (string | Buffer)[] | null = null;
   private heldBytes = 0;
-  /** What `socket.unsent` was when the write deadline was armed. */
-  private unsent = 0;
+  /** What `socket.taken` was when the write deadline was armed. */
+  private taken = 0;
 
   constructor(socket: TransportSocket, engine: Engine, context: OutputContext, owner: OutputOwner) {
     this.socket = socket;
@@ -72,7 +73,8 @@ export class Output implements Deadline {
 
   /** The `next` of the oldest message that has none yet. */
   next(packet: string): void {
-    if (!this.admit()) return;
+    // Not `admit`: what the message brought about, however long, must not cost it its `next`.
+    if (this.ended) return;
     this.write(encodeMessage(this.engine, packet, false));
     this.release();
   }
@@ -119,9 +121,9 @@ export class Output implements Deadline {
 
   /** The write deadline: a peer that has taken something since it was armed has its time again. */
   expire(): void {
-    const { pending, unsent } = this.socket;
+    const { pending, taken } = this.socket;
     if (pending === 0) return;
-    if (unsent === this.unsent) this.owner.onSlow('writeTimeout', pending);
+    if (taken === this.taken) this.owner.onSlow('writeTimeout', pending);
     else this.armWrite();
   }
 
@@ -193,7 +195,7 @@ export class Output implements Deadline {
   }
 
   private armWrite(): void {
-    this.unsent = this.socket.unsent;
+    this.taken = this.socket.taken;
     this.context.deadlines.arm(this, this.context.values.writeTimeout);
   }
 }

@@ -1,4 +1,5 @@
-import type { Headers } from '../wire/handshake.ts';
+import { printable } from '../log.ts';
+import type { Headers, Refusal } from '../wire/handshake.ts';
 import type { EngineOptions } from '../wire/engine.ts';
 import type { NextFields } from '../packet/packet.ts';
 import { BUFFER_ON } from '../packet/pieces.ts';
@@ -103,4 +104,30 @@ export function promiseOf<Value>(answer: Value | Promise<Value>): Promise<Value>
     // A getter that throws: the plugin's fault, as anything that it throws.
     return Promise.reject(error);
   }
+}
+
+/** What an `onHandshake` may add to a connection. */
+export interface Additions {
+  readonly protocol?: string;
+  readonly headers?: Headers;
+  readonly ident?: string;
+  readonly data?: unknown;
+}
+
+/**
+ * What `onHandshake` has answered.
+ * @throws Error that says what cannot be used of it: plugins in plain JavaScript may give anything.
+ */
+export function readAnswer(answer: HandshakeAnswer): Refusal | Additions {
+  if (typeof answer !== 'object' || answer === null) return {};
+  if (!('status' in answer)) {
+    if (typeof (answer.ident ?? '') !== 'string') throw new Error('onHandshake answered an ident that is not a string');
+    return answer;
+  }
+  const { status, body = 'refused by the resource' } = answer;
+  if (!Number.isInteger(status) || status < 400 || status > 599) {
+    throw new Error(`onHandshake answered status ${status}: a refusal has 400 to 599`);
+  }
+  if (typeof body !== 'string') throw new Error('onHandshake answered a body that is not a string');
+  return { status, text: printable(body.trim()) };
 }

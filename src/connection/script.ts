@@ -4,6 +4,8 @@ import { Output } from './output.ts';
 
 /** Milliseconds between two frames: a script's read takes one frame each (PROTOCOL.md §4). A timer may be 1 ms early. */
 const PACE = 6;
+/** So many `next` may wait for their pace before no more of the client's messages are read. */
+const MAX_NEXTS = 16;
 /** The largest `next` that is sure to be taken whole. */
 const NEXT_LIMIT = 1000;
 
@@ -36,6 +38,7 @@ export class ScriptOutput extends Output {
     if (frame.length > NEXT_LIMIT) frame = encodeMessage(this.engine, NEXT, false);
     this.nexts.push(frame);
     this.queued += frame.length;
+    if (this.nexts.length > MAX_NEXTS) this.owner.onBacklog();
     this.pump();
   }
 
@@ -84,6 +87,7 @@ export class ScriptOutput extends Output {
   private readonly tick = (): void => {
     this.timer = null;
     this.pump();
+    if (this.nexts.length === 0) this.owner.onRelief();
   };
 
   private pump(): void {

@@ -6,6 +6,7 @@ import { Admission } from '../connection/admission.ts';
 import type { ConnectionContext } from '../connection/context.ts';
 import { Cork } from '../connection/cork.ts';
 import { Deadlines } from '../connection/deadlines.ts';
+import { InTurn } from '../connection/inturn.ts';
 import { Limits } from '../connection/limits.ts';
 import { Opener } from '../connection/opener.ts';
 import { Registry } from '../connection/registry.ts';
@@ -20,6 +21,9 @@ import { ResourceServer, type ServerContext } from '../resource/server.ts';
 import { NetTransport } from '../transport/tcp.ts';
 import type { Listener, TransportSocket } from '../transport/transport.ts';
 import { makePlan, type Plan } from './plan.ts';
+
+/** Milliseconds that the last words of connections cut off have to get out. */
+const LAST_WORDS = 250;
 
 /** Everything that one daemon is made of, and its life: load, start, stop. */
 export class Daemon {
@@ -95,6 +99,7 @@ export class Daemon {
       routes: this.router,
       webIdent: values.security.webIdent,
       handOver: (stream, peer) => http.take(stream, peer),
+      reports: new InTurn(),
       live: new Set(),
       lastId: 0,
       draining: false,
@@ -143,6 +148,8 @@ export class Daemon {
     const left = context.admission.count;
     this.log.warn(`${left} connections did not end within [stop] timeout = ${timeout} s: cut off`);
     http.destroy();
+    for (const connection of context.live) connection.cut(code, reason);
+    await Promise.race([closed, new Promise((done) => setTimeout(done, LAST_WORDS))]);
     for (const connection of context.live) connection.destroy();
     return left;
   }

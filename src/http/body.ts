@@ -12,9 +12,12 @@ export interface Body {
 /** A body that cannot be taken. */
 export class BodyError extends Error {
   readonly status: number;
-  constructor(status: number, message: string) {
+  /** The limit that it goes over. */
+  readonly limit: 'maxPayload' | 'maxChunks' | undefined;
+  constructor(status: number, message: string, limit?: 'maxPayload' | 'maxChunks') {
     super(message);
     this.status = status;
+    this.limit = limit;
   }
 }
 
@@ -23,7 +26,7 @@ export class BodyError extends Error {
  * @throws BodyError 413 as soon as it is known to be larger, 400 if the client leaves before its end.
  */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const tooLarge = new BodyError(413, `a body of more than ${limit} bytes`);
+  const tooLarge = new BodyError(413, `a body of more than ${limit} bytes`, 'maxPayload');
   if (Number(request.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge);
   return new Promise((done, fail) => {
     const chunks: Buffer[] = [];
@@ -50,7 +53,8 @@ export function parseBody(bytes: Buffer, contentType: string, maxMessages: numbe
   const text = bytes.toString();
   if (type === 'application/x-ndjson') {
     const messages = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-    if (messages.length > maxMessages) throw new BodyError(413, `more than ${maxMessages} lines in one body`);
+    if (messages.length > maxMessages)
+      throw new BodyError(413, `more than ${maxMessages} lines in one body`, 'maxChunks');
     return { messages, binary: false, many: true };
   }
   // `curl -d '{…}'` sends JSON under this type; no form begins with a brace.
@@ -61,10 +65,11 @@ export function parseBody(bytes: Buffer, contentType: string, maxMessages: numbe
 /** The fields of a form as a JSON object; a name that comes several times has a list. */
 function formPacket(text: string): string {
   const fields: Record<string, string | string[]> = Object.create(null);
-  const form = new URLSearchParams(text);
-  for (const name of new Set(form.keys())) {
-    const values = form.getAll(name);
-    fields[name] = values.length === 1 ? values[0] : values;
+  for (const [name, value] of new URLSearchParams(text)) {
+    const before = fields[name];
+    if (before === undefined) fields[name] = value;
+    else if (typeof before === 'string') fields[name] = [before, value];
+    else before.push(value);
   }
   return JSON.stringify(fields);
 }

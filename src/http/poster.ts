@@ -1,5 +1,6 @@
 import { type ClientLink, type Identity, LinkedClient } from '../connection/client.ts';
 import type { Deadline, Deadlines } from '../connection/deadlines.ts';
+import type { Limits } from '../connection/limits.ts';
 import { type Handled, type MessageInfo, promiseOf, type Route } from '../connection/route.ts';
 import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, stackOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -12,15 +13,10 @@ export interface Answer {
   readonly body: string;
 }
 
-export interface PosterContext {
+interface PosterContext {
   readonly log: Log;
   readonly deadlines: Deadlines;
-  /** Seconds. */
-  readonly handlerTimeout: number;
-  /** Bytes that a resource may send to one poster. */
-  readonly sendQueue: number;
-  /** Counts that handlerTimeout or sendQueue was gone over. */
-  over(limit: 'handlerTimeout' | 'sendQueue'): { text: string };
+  readonly limits: Limits;
 }
 
 class Timeout implements Deadline {
@@ -62,7 +58,7 @@ export class Poster implements ClientLink {
       return this.thrown(error);
     }
     if (result === LATE) {
-      const { text } = this.context.over('handlerTimeout');
+      const { text } = this.context.limits.over('handlerTimeout');
       this.context.log.warn(`${this.who}: over [limits] handlerTimeout: ${text}`, {
         id: this.client.id,
         limit: 'handlerTimeout',
@@ -74,8 +70,8 @@ export class Poster implements ClientLink {
 
   send(data: string | Buffer, binary: boolean): boolean {
     if (this.closed !== null) return false;
-    if (this.bufferedAmount > this.context.sendQueue) {
-      const { text } = this.context.over('sendQueue');
+    if (this.bufferedAmount > this.context.limits.values.sendQueue) {
+      const { text } = this.context.limits.over('sendQueue');
       this.closed = { code: CLOSE.TRY_LATER, reason: text };
       return false;
     }
@@ -100,7 +96,7 @@ export class Poster implements ClientLink {
     if (promise === null) return result;
     return new Promise((done, fail) => {
       const timeout = new Timeout(() => done(LATE));
-      this.context.deadlines.arm(timeout, this.context.handlerTimeout);
+      this.context.deadlines.arm(timeout, this.context.limits.values.handlerTimeout);
       promise.then(
         (value) => {
           this.context.deadlines.disarm(timeout);

@@ -26,29 +26,33 @@ export function isBufferOff(b: Buffer, start: number, end: number): boolean {
 
 /** A message that arrives in pieces between bufferON and bufferOFF. */
 export class Pieces {
-  /** Whether the first piece came as a binary message: then so does the whole. */
-  readonly binary: boolean;
+  private first: 'text' | 'binary' | null = null;
   private readonly limits: PieceLimits;
   private bytes: Buffer = Buffer.allocUnsafeSlow(0);
   private filled = 0;
   private count = 0;
 
-  constructor(limits: PieceLimits, binary: boolean) {
+  constructor(limits: PieceLimits) {
     this.limits = limits;
-    this.binary = binary;
+  }
+
+  /** Whether the first piece came as a binary message: then so does the whole. */
+  get binary(): boolean {
+    return this.first === 'binary';
   }
 
   /** Adds what stands behind `bufferON` in the message that began the buffering. */
-  addFirst(b: Buffer, start: number, end: number): 'maxBuffer' | 'maxChunks' | null {
-    return end - start > ON.length ? this.add(b, start + ON.length, end) : null;
+  addFirst(b: Buffer, start: number, end: number, binary: boolean): 'maxBuffer' | 'maxChunks' | null {
+    return end - start > ON.length ? this.add(b, start + ON.length, end, binary) : null;
   }
 
   /** Adds a piece. @returns the limit that it would go over, or null. */
-  add(b: Buffer, start: number, end: number): 'maxBuffer' | 'maxChunks' | null {
+  add(b: Buffer, start: number, end: number, binary: boolean): 'maxBuffer' | 'maxChunks' | null {
     const need = this.filled + end - start;
     if (this.count + 1 > this.limits.maxChunks) return 'maxChunks';
     if (need > this.limits.maxBuffer) return 'maxBuffer';
     this.count++;
+    this.first ??= binary ? 'binary' : 'text';
     if (need > this.bytes.length) {
       const size = Math.min(this.limits.maxBuffer, Math.max(need, this.bytes.length * 2));
       const larger = Buffer.allocUnsafeSlow(size);

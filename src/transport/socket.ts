@@ -2,10 +2,16 @@ import type { Socket } from 'node:net';
 import type { Reader, TransportSocket } from './transport.ts';
 
 /** A reader for a socket that nobody has taken: it reads nothing and hears nothing. */
-const NOBODY: Reader = { onBytes() {}, onDrain() {}, onEnd() {}, onClose() {} };
+const NOBODY: Reader = { onBytes() {}, onDrain() {}, onEnd() {}, onFinish() {}, onClose() {} };
 
 const SELF = Symbol('transport socket');
-type Owned = Socket & { [SELF]?: StreamSocket };
+/** What Node's handle of a socket knows of its writes. */
+interface Handle {
+  bytesWritten?: number;
+  writeQueueSize?: number;
+  _parent?: Handle;
+}
+type Owned = Socket & { [SELF]?: StreamSocket; _handle?: Handle | null };
 
 // One function for all sockets: a closure for each connection and event would be most of its memory.
 function onData(this: Owned, chunk: Buffer): void {
@@ -16,6 +22,9 @@ function onDrain(this: Owned): void {
 }
 function onEnd(this: Owned): void {
   this[SELF]?.reader.onEnd();
+}
+function onFinish(this: Owned): void {
+  this[SELF]?.reader.onFinish();
 }
 function onError(this: Owned, error: Error): void {
   const self = this[SELF];
@@ -36,15 +45,17 @@ export class StreamSocket implements TransportSocket {
   failure: Error | null = null;
   private readonly stream: Owned;
 
-  constructor(stream: Socket, secure: boolean) {
+  /** @param ip address of the peer, from {@link peerAddress}. */
+  constructor(stream: Socket, ip: string, secure: boolean) {
     this.stream = stream;
     this.secure = secure;
-    this.ip = plainIp(stream.remoteAddress);
+    this.ip = ip;
     this.port = stream.remotePort ?? 0;
     this.stream[SELF] = this;
     stream.on('data', onData);
     stream.on('drain', onDrain);
     stream.on('end', onEnd);
+    stream.on('finish', onFinish);
     stream.on('error', onError);
     stream.on('close', onClose);
   }
@@ -53,11 +64,16 @@ export class StreamSocket implements TransportSocket {
     return this.stream.writableLength;
   }
 
-  get unsent(): number {
-    // `writeQueueSize` shrinks while one large write goes out, `writableLength` only when all of it is out.
+  get taken(): number {
+    const { stream } = this;
     // oxlint-disable-next-line no-underscore-dangle -- Node's own name
-    const handle = (this.stream as { _handle?: { writeQueueSize?: number } | null })._handle;
-    return this.stream.writableLength === 0 ? 0 : this.stream.writableLength * 2 + (handle?.writeQueueSize ?? 0);
+    const handle = stream._handle;
+    // The bytes of TLS are in the queue of the socket below it.
+    // oxlint-disable-next-line no-underscore-dangle
+    const { bytesWritten, writeQueueSize } = handle?._parent ?? handle ?? {};
+    if (bytesWritten !== undefined && writeQueueSize !== undefined) return bytesWritten - writeQueueSize;
+    // By public API a large write is known to be taken only when all of it is.
+    return stream.bytesWritten - stream.writableLength;
   }
 
   get willDrain(): boolean {
@@ -98,14 +114,20 @@ export class StreamSocket implements TransportSocket {
     stream.off('data', onData);
     stream.off('drain', onDrain);
     stream.off('end', onEnd);
+    stream.off('finish', onFinish);
     stream.off('error', onError);
     if (head.length > 0) stream.unshift(head);
     return stream;
   }
 }
 
-/** Node's form of a peer's address, without the IPv6 clothes of an IPv4 address (RFC 4291 §2.5.5.2). */
-function plainIp(address: string | undefined): string {
-  if (address === undefined || address === '') return 'unix';
+/**
+ * The address of a peer, IPv4 without its IPv6 clothes (RFC 4291 §2.5.5.2); `unix` on a Unix socket. Null: the peer has
+ * reset the connection before it was asked for, and what it sent must not be handled: it would have no address to be judged by.
+ */
+export function peerAddress(stream: Socket, isUnix: boolean): string | null {
+  if (isUnix) return 'unix';
+  const address = stream.remoteAddress;
+  if (address === undefined || address === '') return null;
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }

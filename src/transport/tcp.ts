@@ -1,11 +1,11 @@
 import { lookup } from 'node:dns/promises';
-import { chmodSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import { messageOf, WebsockError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { formatEndpoint, type ListenAddress } from './address.ts';
-import { StreamSocket } from './socket.ts';
+import { peerAddress, StreamSocket } from './socket.ts';
 import { createTlsServer, type TlsOptions } from './tls.ts';
 import type { Accept, Listener, Transport } from './transport.ts';
 
@@ -85,7 +85,7 @@ export class NetTransport implements Transport {
   }
 
   private server(address: ListenAddress, accept: Accept): Server {
-    const tls = address.security === 'plain' ? undefined : this.tlsServer(accept);
+    const tls = address.security === 'plain' ? undefined : this.tlsServer(address, accept);
     const server = createServer({
       allowHalfOpen: true,
       noDelay: true,
@@ -93,18 +93,28 @@ export class NetTransport implements Transport {
       keepAliveInitialDelay: this.options.keepAlive * 1000,
     });
     server.on('connection', (socket) => {
-      if (tls === undefined) accept(new StreamSocket(socket, false));
+      if (tls === undefined) this.give(socket, address, false, accept);
       else this.sniff(socket, address, tls, accept);
     });
     return server;
   }
 
-  private tlsServer(accept: Accept): TlsServer {
+  private give(socket: Socket, address: ListenAddress, secure: boolean, accept: Accept): void {
+    const ip = peerAddress(socket, address.path !== undefined);
+    if (ip !== null) accept(new StreamSocket(socket, ip, secure));
+    else {
+      this.log.debug(`a client of ${address.url} left before it had an address`);
+      socket.on('error', (error) => this.log.debug(`a client without an address: ${error.message}`));
+      socket.destroy();
+    }
+  }
+
+  private tlsServer(address: ListenAddress, accept: Accept): TlsServer {
     const { tls } = this.options;
     if (tls === undefined) throw new Error('a TLS listener without a certificate');
     return createTlsServer(
       tls,
-      (socket) => accept(new StreamSocket(socket, true)),
+      (socket) => this.give(socket, address, true, accept),
       (socket, why) => {
         const from = socket.remoteAddress ?? 'a client that left';
         this.log.info(`TLS handshake with ${from} failed: ${why}`, { ip: socket.remoteAddress, reason: why });
@@ -135,7 +145,7 @@ export class NetTransport implements Transport {
       socket.removeAllListeners('end');
       socket.unshift(first);
       if (first[0] === TLS_HANDSHAKE) tls.emit('connection', socket);
-      else if (address.security === 'both') accept(new StreamSocket(socket, false));
+      else if (address.security === 'both') this.give(socket, address, false, accept);
       else this.refusePlain(socket, address);
     });
   }
@@ -193,10 +203,16 @@ function startError(address: ListenAddress, error: unknown, what?: string): Webs
   const code = (error as NodeJS.ErrnoException).code ?? '';
   const place = address.path ?? `port ${address.port}`;
   const why: Record<string, string> = {
-    EADDRINUSE: `${place} is taken by another program: stop that one, or choose another port in 'adress'`,
-    EACCES: `no permission for ${place}: choose a port above 1023, or give the program CAP_NET_BIND_SERVICE (systemd/README.md)`,
+    EADDRINUSE:
+      address.path === undefined
+        ? `${place} is taken by another program: stop that one, or choose another port in 'adress'`
+        : `${place} is taken by another program, or is a file and no socket: choose another path in 'adress'`,
+    // libuv says EACCES of a Unix socket whose folder does not exist, too.
+    EACCES:
+      address.path === undefined
+        ? `no permission for ${place}: choose a port above 1023, or give the program CAP_NET_BIND_SERVICE (systemd/README.md)`
+        : `${place} cannot be made: its folder does not exist, or this user may not write to it`,
     EADDRNOTAVAIL: `this machine has no address '${address.host}': correct 'adress'`,
-    ENOENT: `the folder of ${place} does not exist: create it`,
   };
   return new WebsockError(
     'WEBSOCK_START',
@@ -205,6 +221,15 @@ function startError(address: ListenAddress, error: unknown, what?: string): Webs
       cause: error,
     },
   );
+}
+
+/** A file that is no socket refuses connections too: it stays. */
+function unlinkSocket(path: string): void {
+  try {
+    if (lstatSync(path).isSocket()) unlinkSync(path);
+  } catch {
+    // Then the bind fails, and says why.
+  }
 }
 
 /** Removes a Unix socket that a dead daemon has left; one that somebody answers on is taken. */
@@ -216,7 +241,7 @@ function removeStale(path: string): Promise<void> {
       done();
     });
     probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED') unlinkSync(path);
+      if (error.code === 'ECONNREFUSED') unlinkSocket(path);
       done();
     });
   });

@@ -34,8 +34,8 @@ export interface TransportSocket {
   reader: Reader;
   /** Bytes written that the kernel has not taken yet. */
   readonly pending: number;
-  /** Bytes that the kernel has not taken, as exactly as is known: whether it changed says whether the peer reads. */
-  readonly unsent: number;
+  /** Grows when the kernel takes something of what was written, and only then: whether it did says whether the peer reads. */
+  readonly taken: number;
   /** Whether `reader.onDrain` will be called when nothing is pending any more. */
   readonly willDrain: boolean;
   /** Writes bytes, or a string of latin1 characters; `bytes` must not change afterwards. */
@@ -60,6 +60,8 @@ export interface Reader {
   onDrain(): void;
   /** The peer's FIN. */
   onEnd(): void;
+  /** After `end()`: everything that was written is out, and our FIN. */
+  onFinish(): void;
   /** The socket is gone; the last call. */
   onClose(error: Error | null): void;
 }

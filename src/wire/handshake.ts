@@ -40,7 +40,7 @@ const STATUS: Readonly<Record<number, string>> = {
 };
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'; // RFC 6455 §1.3
-const REQUEST_LINE = /^([A-Z]+) (\S+) HTTP\/(\d\.\d)$/;
+const REQUEST_LINE = /^([A-Z]+) ([!-~\u0080-\u00ff]+) HTTP\/(\d\.\d)$/;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/; // RFC 9110 §5.6.2
 // oxlint-disable-next-line no-control-regex
 const BAD_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]/; // RFC 9110 §5.5
@@ -82,7 +82,9 @@ export function parseHead(text: string, maxHeaders: number): RequestHead | Refus
     const key = name.toLowerCase();
     headers[key] = key in headers ? `${headers[key]}, ${value}` : value;
   }
-  return { method: match[1], ...parseTarget(match[2]), version: match[3], headers };
+  // Not percent-encoded, as no browser would send it: then it is UTF-8.
+  const target = Buffer.from(match[2], 'latin1').toString();
+  return { method: match[1], ...parseTarget(target), version: match[3], headers };
 }
 
 function trimCr(line: string): string {
@@ -159,9 +161,9 @@ export function switchingProtocols(
   pad: boolean,
 ): { text: string; omitted: string[] } {
   let text = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptKey(key)}\r\n`;
-  if (protocol !== undefined) text += `Sec-WebSocket-Protocol: ${protocol}\r\n`;
   const omitted: string[] = [];
-  for (const [name, value] of Object.entries(headers)) {
+  const chosen = protocol === undefined ? {} : { 'Sec-WebSocket-Protocol': protocol };
+  for (const [name, value] of Object.entries({ ...chosen, ...headers })) {
     const line = `${name}: ${value}\r\n`;
     const fits = !pad || text.length + line.length + 2 <= SCRIPT_HEAD_LIMIT;
     if (TOKEN.test(name) && validValue(value) && fits) text += line;
@@ -171,8 +173,13 @@ export function switchingProtocols(
   return { text: `${text}\r\n`, omitted };
 }
 
-function validValue(value: string): boolean {
-  return !BAD_VALUE.test(value) && Buffer.byteLength(value, 'latin1') === Buffer.byteLength(value);
+/** A plugin in plain JavaScript may give anything. */
+function validValue(value: unknown): boolean {
+  return (
+    typeof value === 'string' &&
+    !BAD_VALUE.test(value) &&
+    Buffer.byteLength(value, 'latin1') === Buffer.byteLength(value)
+  );
 }
 
 /** A refusal as the bytes of an HTTP response, in latin1. */

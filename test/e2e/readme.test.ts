@@ -60,7 +60,12 @@ describe('the main job, as README types it, but for its two port numbers', () =>
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    for await (const line of web.stderr ?? []) if (/started/.test(String(line))) break;
+    // Read to the end: php logs each request there.
+    await new Promise<void>((done) => {
+      web.stderr?.on('data', (line: Buffer) => {
+        if (line.includes('started')) done();
+      });
+    });
   });
   afterAll(async () => {
     web.kill();
@@ -69,14 +74,21 @@ describe('the main job, as README types it, but for its two port numbers', () =>
   });
 
   /** Opens the page and gives it to `use`, with the UUID that it shows. */
-  async function withPage(url: string, use: (page: Page, uuid: string) => Promise<void>): Promise<void> {
+  async function withPage(
+    url: string,
+    use: (page: Page, uuid: string, packets: Record<string, unknown>[]) => Promise<void>,
+  ): Promise<void> {
     const { context, close } = await openChromium();
     try {
       const page = await context.newPage();
+      const packets: Record<string, unknown>[] = [];
+      page.on('websocket', (socket) =>
+        socket.on('framereceived', ({ payload }) => packets.push(JSON.parse(String(payload)))),
+      );
       await page.goto(url);
       const shown = page.locator('#uuid', { hasText: /^[0-9a-f-]{36}$/ });
       await shown.waitFor();
-      await use(page, await shown.innerText());
+      await use(page, await shown.innerText(), packets);
     } finally {
       await close();
     }
@@ -86,10 +98,11 @@ describe('the main job, as README types it, but for its two port numbers', () =>
     page.locator('#progress').getByText(text, { exact: true }).waitFor();
 
   withPhp('php -S serves it; the button starts job.php, whose progress shows', async () => {
-    await withPage(`http://localhost:${webPort}/page.html`, async (page, uuid) => {
+    await withPage(`http://localhost:${webPort}/page.html`, async (page, uuid, packets) => {
       await page.click('#start');
-      await shows(page, '30 %');
       await shows(page, '100 %');
+      const texts = packets.filter(({ opcode }) => opcode === 'feedback').map(({ message }) => message);
+      expect(texts).toEqual(Array.from({ length: 11 }, (_, step) => `${step * 10} %`));
       await run('php', ['job.php', uuid], { cwd: folder });
       await shows(page, '100 %');
     });

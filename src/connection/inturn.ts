@@ -1,0 +1,14 @@
+/** Actions that may ask for more of their kind: those wait for their turn, so that none runs inside another. */
+export class InTurn {
+  private readonly waiting: (() => void)[] = [];
+  private running = false;
+
+  /** Runs `action` now, or when those before it are done. It must not throw. */
+  run(action: () => void): void {
+    this.waiting.push(action);
+    if (this.running) return;
+    this.running = true;
+    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) next();
+    this.running = false;
+  }
+}

@@ -1,0 +1,140 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Access, Provenance } from '../connection/access.ts';
+import type { Admission } from '../connection/admission.ts';
+import type { HttpPeer } from '../connection/context.ts';
+import type { Deadline, Deadlines } from '../connection/deadlines.ts';
+import type { Limits } from '../connection/limits.ts';
+import type { Routes } from '../connection/route.ts';
+import { type Log, printable } from '../log.ts';
+import { type Headers, parseTarget, type Refusal } from '../wire/handshake.ts';
+
+/** What all HTTP requests share; made once, by the daemon. */
+export interface HttpContext {
+  readonly log: Log;
+  readonly limits: Limits;
+  readonly deadlines: Deadlines;
+  readonly access: Access;
+  readonly admission: Admission;
+  readonly routes: Routes;
+  /** Seconds that a request's body may take. */
+  readonly bodyTimeout: number;
+  /** Seconds that a kept-alive connection may be idle. */
+  readonly keepAliveTimeout: number;
+}
+
+export const TEXT = 'text/plain; charset=utf-8';
+const JSON_TYPE = 'application/json';
+
+/** A connection that speaks HTTP: at any time one deadline keeps it moving. */
+export class HttpConnection implements Deadline {
+  slot: Set<Deadline> | null = null;
+  readonly peer: HttpPeer;
+  readonly stream: Socket;
+  /** Of the request being answered; of several sent ahead, the last. */
+  response: ServerResponse | null = null;
+  /** It ends with the answer in flight: the daemon stops. */
+  last = false;
+  private readonly onLate: (connection: HttpConnection) => void;
+
+  constructor(stream: Socket, peer: HttpPeer, onLate: (connection: HttpConnection) => void) {
+    this.stream = stream;
+    this.peer = peer;
+    this.onLate = onLate;
+  }
+
+  expire(): void {
+    this.onLate(this);
+  }
+}
+
+/** A request and its answer. */
+export class Exchange {
+  readonly connection: HttpConnection;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly path: string;
+  /** Without the `?`. */
+  readonly query: string;
+  readonly headers: Headers;
+  readonly from: Provenance;
+  private readonly context: HttpContext;
+
+  constructor(context: HttpContext, connection: HttpConnection, request: IncomingMessage, response: ServerResponse) {
+    this.context = context;
+    this.connection = connection;
+    this.request = request;
+    this.response = response;
+    this.headers = headersOf(request);
+    const { path, query } = parseTarget(request.url ?? '/');
+    this.path = path;
+    this.query = query;
+    this.from = context.access.locate(connection.peer.ip, this.headers);
+  }
+
+  /** Of a page; '' for who is no browser. */
+  get origin(): string {
+    return this.headers.origin ?? '';
+  }
+
+  get originAllowed(): boolean {
+    return this.origin !== '' && this.context.access.originAllowed(this.origin, this.headers.host);
+  }
+
+  /** Answers with JSON. */
+  answer(status: number, json: string, headers: Headers = {}): void {
+    this.log(status === 200 ? '200' : `${status} ${json}`, status);
+    this.write(status, JSON_TYPE, `${json}\n`, headers, status >= 400 && !this.request.complete);
+  }
+
+  /** PROTOCOL.md §3: a complete response, one line of text, and the end of the connection. */
+  refuse(refusal: Refusal): void {
+    this.log(`refused: ${refusal.status} ${refusal.text}`, refusal.status);
+    this.write(refusal.status, TEXT, `${refusal.text}\n`, refusal.headers ?? {}, true);
+  }
+
+  /** Lets a page read the answer, if its origin is allowed to connect. */
+  allowOrigin(): void {
+    this.response.setHeader('Vary', 'Origin');
+    if (this.originAllowed) this.response.setHeader('Access-Control-Allow-Origin', this.origin);
+  }
+
+  private write(status: number, type: string, body: string, headers: Headers, close: boolean): void {
+    const { request, response, connection } = this;
+    const { deadlines, limits } = this.context;
+    if (response.headersSent || connection.stream.destroyed) return;
+    deadlines.arm(connection, limits.values.writeTimeout);
+    this.allowOrigin();
+    const closing = close || connection.last ? { Connection: 'close' } : {};
+    const length = Buffer.byteLength(body);
+    response.writeHead(status, { ...headers, 'Content-Type': type, 'Content-Length': length, ...closing });
+    const unread = close && !request.complete;
+    request.resume();
+    if (!unread) {
+      response.end(body);
+      return;
+    }
+    // The answer is all there, but a connection ended while its client still sends would reset, and the answer be lost:
+    // what is left of the body is read and dropped, for as long as a client that closes is given.
+    response.write(body);
+    request.once('end', () => response.end());
+    deadlines.arm(connection, limits.values.closeTimeout);
+  }
+
+  private log(text: string, status: number): void {
+    const { id } = this.connection.peer;
+    const { ip } = this.from;
+    const path = printable(this.path);
+    const method = this.request.method ?? '';
+    this.context.log.info(`#${id} ${ip} ${method} ${path}: ${text}`, { id, ip, path, kind: 'tcp', status });
+  }
+}
+
+/** Node's headers, each as one text. */
+function headersOf(request: IncomingMessage): Headers {
+  const headers: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return headers;
+}

@@ -1,0 +1,100 @@
+import { bearer } from '../connection/access.ts';
+import { type Additions, type HandshakeRequest, readAnswer, type Route, schemeOf } from '../connection/route.ts';
+import { describeThrown, stackOf } from '../errors.ts';
+import { printable } from '../log.ts';
+import { closePacket } from '../packet/packet.ts';
+import type { Refusal } from '../wire/handshake.ts';
+import { type Body, BodyError, parseBody, readBody } from './body.ts';
+import type { Exchange, HttpContext } from './exchange.ts';
+import { type Answer, Poster } from './poster.ts';
+
+/** Where a POST goes, and what `onHandshake` gave. */
+interface Target {
+  readonly route: Route;
+  readonly additions: Additions;
+}
+
+/**
+ * Answers a POST (PROTOCOL.md §7). Never rejects.
+ * @param expectsContinue the client waits for a 100 before it sends its body.
+ */
+export async function answerPost(context: HttpContext, exchange: Exchange, expectsContinue: boolean): Promise<void> {
+  try {
+    const target = await judge(context, exchange);
+    if ('status' in target) {
+      exchange.answer(target.status, closePacket(target.text), target.headers);
+      return;
+    }
+    const length = Number(exchange.headers['content-length'] ?? 0);
+    if (expectsContinue && length <= context.limits.values.maxPayload) exchange.response.writeContinue();
+    const { status, body } = await deliver(context, exchange, target);
+    exchange.answer(status, body);
+  } catch (error) {
+    const { id } = exchange.connection.peer;
+    const who = `#${id} ${exchange.from.ip} POST ${printable(exchange.path)}`;
+    context.log.error(`${who}: ${describeThrown(error)}`, { id, stack: stackOf(error) });
+    exchange.answer(500, closePacket('the resource failed'));
+  }
+}
+
+/** Why a POST is refused before its body is read, or where it goes. */
+async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal | Target> {
+  const { access, admission, limits, routes } = context;
+  const { headers, from, path, origin } = exchange;
+  const fromPage = origin !== '' || headers['sec-fetch-site'] === 'cross-site';
+  if (fromPage && !exchange.originAllowed) return foreign(origin);
+  const refusal = access.judgeBackend(from, bearer(headers.authorization), !fromPage);
+  if (refusal !== null) return refusal;
+  const limit = admission.refusal(from.ip);
+  if (limit !== null) return { status: limit === 'maxPerIP' ? 429 : 503, text: limits.over(limit).text };
+  const route = routes.find(path);
+  const request = handshakeOf(exchange);
+  if (route === undefined || !route.accepts.has(request.scheme)) {
+    return { status: 404, text: `no such resource: ${printable(path)}` };
+  }
+  const answer = readAnswer(await route.resource.onHandshake?.(request));
+  return 'status' in answer ? answer : { route, additions: answer };
+}
+
+/** A page that may not connect. */
+export function foreign(origin: string): Refusal {
+  const page = origin === '' ? 'another site' : printable(origin);
+  return { status: 403, text: `pages of ${page} are not allowed: see [security] allowedOrigins` };
+}
+
+function handshakeOf({ path, query, headers, from, connection }: Exchange): HandshakeRequest {
+  const scheme = schemeOf('tcp', connection.peer.secure);
+  return { path, query: new URLSearchParams(query), headers, ip: from.ip, scheme, kind: 'tcp', protocols: [] };
+}
+
+/** Reads the body and hands its messages to the resource, one after the other. */
+async function deliver(context: HttpContext, exchange: Exchange, target: Target): Promise<Answer> {
+  const { limits } = context;
+  const { maxPayload, maxChunks } = limits.values;
+  let body: Body;
+  try {
+    const bytes = await readBody(exchange.request, maxPayload);
+    body = parseBody(bytes, exchange.headers['content-type'] ?? '', maxChunks);
+  } catch (error) {
+    if (!(error instanceof BodyError)) throw error;
+    if (error.limit !== undefined) limits.over(error.limit);
+    return { status: error.status, body: closePacket(error.message) };
+  }
+  const answers: Answer[] = [];
+  for (const text of body.messages) {
+    const message = target.route.textAsBuffer && typeof text === 'string' ? Buffer.from(text) : text;
+    const poster = posterOf(context, exchange, target);
+    // oxlint-disable-next-line no-await-in-loop -- one at a time and in order, as for every client
+    answers.push(await poster.handle(message, { binary: body.binary, buffered: false }));
+  }
+  if (!body.many) return answers[0];
+  return { status: 200, body: `[${answers.map((answer) => answer.body).join(',')}]` };
+}
+
+function posterOf(context: HttpContext, exchange: Exchange, { route, additions }: Target): Poster {
+  const { scheme, kind, headers, ip, path, query } = handshakeOf(exchange);
+  const { id } = exchange.connection.peer;
+  const ident = additions.ident ?? headers.ident ?? query.get('ident') ?? '';
+  const identity = { id, uuid: '', ident, path, scheme, kind, ip, headers, query: exchange.query };
+  return new Poster(context, route, identity, additions.data);
+}

@@ -1,0 +1,222 @@
+import { describe, expect, test } from '@jest/globals';
+import { Access, type AccessOptions, bearer, checkOrigins, parseRanges } from '../../src/connection/access.ts';
+import { ACCESS } from '../support/fakes.ts';
+
+const access = (options: Partial<AccessOptions> = {}): Access => new Access({ ...ACCESS, ...options });
+
+describe('parseRanges', () => {
+  test.each(['192.0.2.7', '10.0.0.0/8', 'fd00::/8', '::1', '0.0.0.0/0', '::ffff:10.0.0.1'])('%s is taken', (entry) => {
+    expect(parseRanges([entry])).toHaveLength(1);
+  });
+
+  test.each(['', 'localhost', '10.0.0.0/33', '10.0.0/', '10.0.0.0/-1', 'fd00::/129', '1.2.3.4.5', '*'])(
+    '%j is refused by name',
+    (entry) => {
+      expect(() => parseRanges(['10.0.0.1', entry])).toThrow(
+        `'${entry}' is no address range: give 192.0.2.7, 10.0.0.0/8 or fd00::/8`,
+      );
+    },
+  );
+});
+
+describe('checkOrigins', () => {
+  test.each(['same', 'loopback', 'null', '*', 'https://example.org', 'HTTP://Example.org:8080', 'http://[::1]:3000'])(
+    '%s is taken',
+    (entry) => {
+      expect(() => checkOrigins([entry])).not.toThrow();
+    },
+  );
+
+  test.each([
+    ['example.org', 'give https://example.org, or same, loopback, null, *'],
+    ['https://example.org/', 'such as https://example.org'],
+    ['https://example.org/path', 'such as https://example.org'],
+    ['https://example.org:443', 'such as https://example.org'],
+    ['Same', 'is no origin'],
+    ['', 'is no origin'],
+    ['file:///x', 'such as https://example.org'],
+  ])('%j is refused', (entry, hint) => {
+    expect(() => checkOrigins(['same', entry])).toThrow(`'${entry}' is no origin`);
+    expect(() => checkOrigins([entry])).toThrow(hint);
+  });
+});
+
+describe('originAllowed', () => {
+  test.each([
+    // `same`: the page's host name is the one it connects to, the ports may differ
+    [['same'], 'https://example.org', 'example.org', true],
+    [['same'], 'http://example.org:3000', 'example.org:8096', true],
+    [['same'], 'HTTPS://EXAMPLE.org', 'Example.ORG:443', true],
+    [['same'], 'http://[fd00::2]:80', '[fd00::2]:8096', true],
+    [['same'], 'http://[FD00:0:0::2]', '[fd00::2]', true],
+    [['same'], 'http://192.0.2.7', '192.0.2.7:8096', true],
+    [['same'], 'https://evil.example', 'example.org', false],
+    [['same'], 'https://example.org.evil.example', 'example.org', false],
+    [['same'], 'https://sub.example.org', 'example.org', false],
+    [['same'], 'http://localhost', '127.0.0.1', false],
+    [['same'], 'https://example.org', undefined, false],
+    [['same'], 'https://example.org', '', false],
+    [['same'], 'https://example.org', 'exa mple.org', false],
+    [['same'], 'null', 'null', false],
+    [['same'], 'garbage', 'garbage', false],
+    // the words are the operator's: no page can say them
+    [['same'], 'same', 'example.org', false],
+    [['loopback'], 'loopback', 'example.org', false],
+    [['same', 'loopback'], '*', 'example.org', false],
+    // `loopback`: a page of this machine, wherever it connects to
+    [['loopback'], 'http://localhost:3000', 'example.org', true],
+    [['loopback'], 'http://app.localhost', 'example.org', true],
+    [['loopback'], 'http://127.0.0.1', 'example.org', true],
+    [['loopback'], 'http://127.8.9.10:5173', 'example.org', true],
+    [['loopback'], 'http://[::1]:3000', 'example.org', true],
+    [['loopback'], 'http://[::ffff:127.0.0.1]', 'example.org', true],
+    [['loopback'], 'http://localhost.evil.example', 'example.org', false],
+    [['loopback'], 'http://notlocalhost', 'example.org', false],
+    [['loopback'], 'http://10.0.0.1', 'example.org', false],
+    [['loopback'], 'https://example.org', 'example.org', false],
+    [['loopback'], 'null', 'localhost', false],
+    // exact ones
+    [['https://a.example'], 'https://a.example', 'b.example', true],
+    [['https://A.example'], 'https://a.EXAMPLE', 'b.example', true],
+    [['https://a.example'], 'http://a.example', 'a.example', false],
+    [['https://a.example'], 'https://a.example:8443', 'a.example', false],
+    [['https://a.example'], 'https://a.example.evil', 'a.example', false],
+    // words
+    [['null'], 'null', 'a.example', true],
+    [['null'], 'https://a.example', 'a.example', false],
+    [['*'], 'https://any.example', undefined, true],
+    [['*'], 'null', undefined, true],
+    [['*'], 'garbage', undefined, true],
+    [[], 'http://localhost', 'localhost', false],
+  ])('allowedOrigins=%j: a page of %s at the host %s: %s', (allowedOrigins, origin, host, allowed) => {
+    expect(access({ allowedOrigins }).originAllowed(origin, host)).toBe(allowed);
+  });
+});
+
+describe('locate', () => {
+  const proxied = access({ trustedProxies: ['10.0.0.0/8', 'fd00::/16'] });
+
+  test('without a forwarding header it is the peer', () => {
+    expect(proxied.locate('10.0.0.1', { host: 'x' })).toEqual({ ip: '10.0.0.1', known: true });
+    expect(proxied.locate('192.0.2.9', {})).toEqual({ ip: '192.0.2.9', known: true });
+  });
+
+  test.each(['x-forwarded-for', 'forwarded', 'x-real-ip', 'via'])(
+    '%s from who is no trusted proxy: the address is the peer, and earns no trust',
+    (name) => {
+      const from = proxied.locate('127.0.0.1', { [name]: '127.0.0.1' });
+      expect(from).toEqual({ ip: '127.0.0.1', known: false });
+      expect(access().locate('127.0.0.1', { [name]: '127.0.0.1' })).toEqual({ ip: '127.0.0.1', known: false });
+      expect(proxied.judgeBackend(from, undefined, true)).toMatchObject({ status: 403 });
+    },
+  );
+
+  test.each([
+    ['192.0.2.9', '192.0.2.9'],
+    ['192.0.2.9, 10.0.0.2', '192.0.2.9'],
+    ['127.0.0.1, 192.0.2.9', '192.0.2.9'],
+    ['127.0.0.1, 192.0.2.9, 10.0.0.2,10.9.9.9', '192.0.2.9'],
+    ['10.0.0.3, 10.0.0.2', '10.0.0.3'],
+    ['192.0.2.9:5555', '192.0.2.9'],
+    ['[2001:db8::9]:5555', '2001:db8::9'],
+    ['[2001:db8::9]', '2001:db8::9'],
+    ['2001:DB8:0:0::9, fd00::5', '2001:db8::9'],
+    ['::ffff:192.0.2.9', '192.0.2.9'],
+    ['garbage, 192.0.2.9', '192.0.2.9'],
+  ])('X-Forwarded-For: %s from a trusted proxy is %s', (chain, ip) => {
+    expect(proxied.locate('10.0.0.1', { 'x-forwarded-for': chain })).toEqual({ ip, known: true });
+    expect(proxied.locate('::ffff:10.0.0.1', { 'x-forwarded-for': chain })).toEqual({ ip, known: true });
+  });
+
+  test.each(['', 'garbage', 'unknown', '192.0.2.9, garbage', '127.0.0.1, _hidden', '192.0.2.9, ,10.0.0.2'])(
+    'X-Forwarded-For: %j says nothing: the peer, without trust',
+    (chain) => {
+      expect(proxied.locate('10.0.0.1', { 'x-forwarded-for': chain })).toEqual({ ip: '10.0.0.1', known: false });
+    },
+  );
+
+  test('a trusted proxy that forwards without X-Forwarded-For names nobody', () => {
+    expect(proxied.locate('10.0.0.1', { via: '1.1 proxy' })).toEqual({ ip: '10.0.0.1', known: false });
+  });
+
+  test('isProxy', () => {
+    expect(['10.1.2.3', '::ffff:10.1.2.3', 'fd00::1', '11.0.0.1', 'unix', ''].map((ip) => proxied.isProxy(ip))).toEqual(
+      [true, true, true, false, false, false],
+    );
+    expect(access().isProxy('127.0.0.1')).toBe(false);
+  });
+});
+
+describe('judgeBackend', () => {
+  const from = (ip: string, known = true): { ip: string; known: boolean } => ({ ip, known });
+
+  test.each([
+    ['127.0.0.1', true],
+    ['127.3.2.1', true],
+    ['::1', true],
+    ['::ffff:127.0.0.1', true],
+    ['unix', true],
+    ['192.0.2.7', false],
+    ['::ffff:192.0.2.7', false],
+    ['fe80::1%eth0', false],
+    ['', false],
+    ['garbage', false],
+  ])('by default %j may come in: %s', (ip, allowed) => {
+    const verdict = access().judgeBackend(from(ip), undefined, true);
+    if (allowed) expect(verdict).toBeNull();
+    else expect(verdict).toMatchObject({ status: 403 });
+  });
+
+  test('trustLoopback=false takes loopback and Unix sockets out, unless `allowed` names them', () => {
+    for (const ip of ['127.0.0.1', '::1', 'unix']) {
+      expect(access({ trustLoopback: false }).judgeBackend(from(ip), undefined, true)).toMatchObject({ status: 403 });
+    }
+    const named = access({ trustLoopback: false, allowed: ['127.0.0.1'] });
+    expect(named.judgeBackend(from('127.0.0.1'), undefined, true)).toBeNull();
+    expect(named.judgeBackend(from('127.0.0.2'), undefined, true)).not.toBeNull();
+  });
+
+  test('`allowed` names ranges of both families', () => {
+    const ranges = access({ allowed: ['192.0.2.0/24', 'fe80::/10'] });
+    for (const ip of ['192.0.2.7', '::ffff:192.0.2.7', 'fe80::1', 'fe80::1%eth0']) {
+      expect(ranges.judgeBackend(from(ip), undefined, true)).toBeNull();
+    }
+    expect(ranges.judgeBackend(from('192.0.3.7'), undefined, true)).not.toBeNull();
+  });
+
+  test('an address of which nobody knows that it is true earns nothing, nor does one behind a page', () => {
+    expect(access().judgeBackend(from('127.0.0.1', false), undefined, true)).toEqual({
+      status: 403,
+      text: 'backend clients are not allowed from 127.0.0.1 (which forwarded it): see [backend] allowed and key',
+    });
+    expect(access().judgeBackend(from('127.0.0.1'), undefined, false)).toMatchObject({ status: 403 });
+  });
+
+  test('the key lets in from anywhere; a wrong one does not, nor any where there is none', () => {
+    const keyed = access({ key: 'secret' });
+    const far = from('192.0.2.7', false);
+    expect(keyed.judgeBackend(far, 'secret', false)).toBeNull();
+    for (const wrong of ['Secret', 'secret ', 'secre', '', 'secretsecret']) {
+      expect(keyed.judgeBackend(far, wrong, false)).toEqual({
+        status: 401,
+        text: 'the backend key is wrong',
+        headers: { 'WWW-Authenticate': 'Bearer' },
+      });
+    }
+    expect(keyed.judgeBackend(far, undefined, true)).toMatchObject({
+      status: 401,
+      text: 'show the backend key: Authorization: Bearer KEY',
+    });
+    for (const guess of ['', 'undefined', 'secret']) {
+      expect(access().judgeBackend(far, guess, false)).toMatchObject({ status: 403 });
+    }
+    // From a trusted address a wrong key does no harm.
+    expect(keyed.judgeBackend(from('127.0.0.1'), 'wrong', true)).toBeNull();
+  });
+});
+
+test('bearer', () => {
+  expect(
+    ['Bearer abc', 'bearer  abc', 'BEARER a.b~c+/=', 'Basic abc', 'Bearer', 'Bearer a b', '', undefined].map(bearer),
+  ).toEqual(['abc', 'abc', 'a.b~c+/=', undefined, undefined, undefined, undefined, undefined]);
+});

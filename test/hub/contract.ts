@@ -1,0 +1,120 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Client } from '../../src/connection/client.ts';
+import { Outgoing } from '../../src/connection/encode.ts';
+import { type Member, Registry } from '../../src/connection/registry.ts';
+import type { Hub, Members } from '../../src/hub/hub.ts';
+
+/** A client that keeps what it is sent, or takes nothing. */
+export class FakeMember implements Member {
+  readonly id: number;
+  readonly uuid: string;
+  readonly ident: string;
+  readonly app: string;
+  readonly kind: 'websocket' | 'tcp';
+  readonly byUuid: boolean;
+  readonly client: Client;
+  readonly got: Outgoing[] = [];
+  takes = true;
+
+  constructor(id: number, about: Partial<Pick<Member, 'uuid' | 'ident' | 'app' | 'kind' | 'byUuid'>> = {}) {
+    this.id = id;
+    this.uuid = about.uuid ?? `uuid-${id}`;
+    this.ident = about.ident ?? '';
+    this.app = about.app ?? '/';
+    this.kind = about.kind ?? 'websocket';
+    this.byUuid = about.byUuid ?? true;
+    this.client = { id } as Client;
+  }
+
+  deliver(outgoing: Outgoing): boolean {
+    if (this.takes) this.got.push(outgoing);
+    return this.takes;
+  }
+}
+
+/** What every implementation of Hub must do for the clients of its own daemon. */
+export function hubContract(name: string, create: (members: Members) => Hub): void {
+  const setUp = (...members: FakeMember[]): Hub => {
+    const registry = new Registry();
+    for (const member of members) registry.add(member);
+    return create(registry);
+  };
+  const got = (...members: FakeMember[]): number[] => members.map((member) => member.got.length);
+  const outgoing = new Outgoing('news', false);
+
+  describe(`${name}: the contract of Hub`, () => {
+    test('a broadcast reaches the web clients of its app, once each, but not the one excepted', () => {
+      const all = [
+        new FakeMember(1),
+        new FakeMember(2),
+        new FakeMember(3, { app: '/other' }),
+        new FakeMember(4, { kind: 'tcp' }),
+        new FakeMember(5),
+      ];
+      expect(setUp(...all).broadcast('/', outgoing, 2)).toBe(2);
+      expect(got(...all)).toEqual([1, 0, 0, 0, 1]);
+      expect(all[0].got[0]).toBe(outgoing);
+    });
+
+    test('a broadcast without exception reaches all; an app without clients has nobody', () => {
+      const all = [new FakeMember(1), new FakeMember(2)];
+      const hub = setUp(...all);
+      expect(hub.broadcast('/', outgoing, undefined)).toBe(2);
+      expect(hub.broadcast('/empty', outgoing, undefined)).toBe(0);
+      expect(got(...all)).toEqual([1, 1]);
+    });
+
+    test('only those who took it are counted', () => {
+      const all = [new FakeMember(1, { ident: 'a' }), new FakeMember(2, { ident: 'a' })];
+      all[0].takes = false;
+      const hub = setUp(...all);
+      expect(hub.broadcast('/', outgoing, undefined)).toBe(1);
+      expect(hub.toIdent('/', 'a', outgoing)).toBe(1);
+      expect(hub.toUuid('uuid-1', outgoing)).toBe(0);
+      expect(hub.toUuid('uuid-2', outgoing)).toBe(1);
+    });
+
+    test('toUuid reaches one client in whatever app, unless it is not reached by its uuid', () => {
+      const all = [
+        new FakeMember(1),
+        new FakeMember(2, { app: '/other', kind: 'tcp' }),
+        new FakeMember(3, { kind: 'tcp', byUuid: false }),
+      ];
+      const hub = setUp(...all);
+      expect(['uuid-1', 'uuid-2', 'uuid-3', 'uuid-4', ''].map((uuid) => hub.toUuid(uuid, outgoing))).toEqual([
+        1, 1, 0, 0, 0,
+      ]);
+      expect(got(...all)).toEqual([1, 1, 0]);
+    });
+
+    test('toIdent reaches every client of that name in the app, of any kind, and nobody without a name', () => {
+      const all = [
+        new FakeMember(1, { ident: 'printer' }),
+        new FakeMember(2, { ident: 'printer', kind: 'tcp', byUuid: false }),
+        new FakeMember(3, { ident: 'printer', app: '/other' }),
+        new FakeMember(4, { ident: 'Printer' }),
+        new FakeMember(5),
+      ];
+      const hub = setUp(...all);
+      expect(hub.toIdent('/', 'printer', outgoing)).toBe(2);
+      expect(got(...all)).toEqual([1, 1, 0, 0, 0]);
+      expect(hub.toIdent('/', '', outgoing)).toBe(0);
+      expect(hub.toIdent('/', '5', outgoing)).toBe(0);
+    });
+
+    test('a client that leaves while a broadcast goes out, or comes, does not disturb it', () => {
+      const registry = new Registry();
+      const all = [1, 2, 3].map((id) => new FakeMember(id));
+      for (const member of all) registry.add(member);
+      // A client that is closed for not reading is removed in the middle of a fan-out.
+      all[0].deliver = () => {
+        registry.remove(all[0]);
+        return false;
+      };
+      const hub = create(registry);
+      expect(hub.broadcast('/', outgoing, undefined)).toBe(2);
+      expect(got(...all)).toEqual([0, 1, 1]);
+      expect(hub.broadcast('/', outgoing, undefined)).toBe(2);
+    });
+  });
+}

@@ -1,0 +1,252 @@
+import { Socket } from 'node:net';
+import { Access, type AccessOptions } from '../../src/connection/access.ts';
+import { Admission } from '../../src/connection/admission.ts';
+import type { ConnectionContext, HttpPeer } from '../../src/connection/context.ts';
+import { Cork } from '../../src/connection/cork.ts';
+import { Deadlines } from '../../src/connection/deadlines.ts';
+import { InTurn } from '../../src/connection/inturn.ts';
+import { Limits, type LimitValues } from '../../src/connection/limits.ts';
+import { Registry } from '../../src/connection/registry.ts';
+import { type Callbacks, engineOptions, type Route } from '../../src/connection/route.ts';
+import type { Log } from '../../src/log.ts';
+import type { Reader, TransportSocket } from '../../src/transport/transport.ts';
+
+const NOBODY: Reader = { onBytes() {}, onDrain() {}, onEnd() {}, onFinish() {}, onClose() {} };
+
+/** A socket that writes down what is done to it. What is written is taken at once, unless `blocked`. */
+export class FakeSocket implements TransportSocket {
+  ip = '192.0.2.7';
+  port = 40_000;
+  secure = false;
+  reader: Reader = NOBODY;
+  /** One entry for each call of write or writeAll. */
+  readonly writes: Buffer[] = [];
+  /** What was done beside writing, in order. */
+  readonly calls: string[] = [];
+  /** Nothing that is written from now on is taken. */
+  blocked = false;
+  pending = 0;
+  paused = false;
+  ended = false;
+  destroyed = false;
+  /** The bytes that detach() put back. */
+  detached: Buffer | null = null;
+  taken = 0;
+
+  get willDrain(): boolean {
+    return this.pending > 0;
+  }
+
+  write(data: Buffer | string): void {
+    this.writeAll([data]);
+  }
+
+  writeAll(pieces: readonly (Buffer | string)[]): void {
+    if (this.ended) throw new Error('a write after the end');
+    const bytes = Buffer.concat(pieces.map((data) => (typeof data === 'string' ? Buffer.from(data, 'latin1') : data)));
+    this.writes.push(bytes);
+    if (this.blocked) this.pending += bytes.length;
+    else this.taken += bytes.length;
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.calls.push('pause');
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.calls.push('resume');
+  }
+
+  end(): void {
+    this.ended = true;
+    this.calls.push('end');
+    if (this.pending === 0) this.reader.onFinish();
+  }
+
+  destroy(): void {
+    this.destroyed = true;
+    this.calls.push('destroy');
+  }
+
+  detach(head: Buffer): Socket {
+    this.detached = head;
+    this.calls.push('detach');
+    return new Socket();
+  }
+
+  // ---- what the peer does
+
+  /** The peer takes `count` bytes of what is pending; the last of them drain it. */
+  read(count: number): void {
+    const taken = Math.min(count, this.pending);
+    this.pending -= taken;
+    this.taken += taken;
+    if (this.pending > 0 || taken === 0) return;
+    this.reader.onDrain();
+    if (this.ended) this.reader.onFinish();
+  }
+
+  /** The peer sends bytes. */
+  say(...parts: (string | Buffer)[]): void {
+    for (const part of parts) this.reader.onBytes(Buffer.from(part as string));
+  }
+
+  /** Everything written, and forgets it. */
+  drop(): Buffer {
+    return Buffer.concat(this.writes.splice(0));
+  }
+}
+
+export class FakeLog implements Log {
+  readonly lines: string[] = [];
+
+  error(text: string): void {
+    this.lines.push(`error ${text}`);
+  }
+
+  warn(text: string): void {
+    this.lines.push(`warn ${text}`);
+  }
+
+  info(text: string): void {
+    this.lines.push(`info ${text}`);
+  }
+
+  debug(text: string): void {
+    this.lines.push(`debug ${text}`);
+  }
+
+  /** The lines of these levels. */
+  at(...levels: string[]): string[] {
+    return this.lines.filter((line) => levels.includes(line.split(' ')[0]));
+  }
+}
+
+export const LIMIT_VALUES: LimitValues = {
+  maxPayload: 100_000,
+  maxBuffer: 200_000,
+  maxChunks: 100,
+  maxFragments: 100,
+  maxHead: 8192,
+  maxHeaders: 100,
+  headTimeout: 10,
+  closeTimeout: 5,
+  handlerTimeout: 60,
+  writeTimeout: 30,
+  maxClients: 100,
+  maxPerIP: 0,
+  sendQueue: 50_000,
+};
+
+export const ACCESS: AccessOptions = {
+  allowedOrigins: ['same', 'loopback'],
+  trustedProxies: [],
+  allowed: [],
+  trustLoopback: true,
+  key: '',
+};
+
+export interface ContextOptions {
+  values?: Partial<LimitValues>;
+  access?: Partial<AccessOptions>;
+  routes?: readonly Route[];
+  webIdent?: boolean;
+}
+
+/** A context of real parts, but for the log; handed-over streams are in `handed`. */
+export interface FakeContext extends ConnectionContext {
+  readonly log: FakeLog;
+  readonly handed: { stream: Socket; peer: HttpPeer }[];
+}
+
+export function fakeContext(options: ContextOptions = {}): FakeContext {
+  const values = { ...LIMIT_VALUES, ...options.values };
+  const limits = new Limits(values);
+  const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
+  const handed: FakeContext['handed'] = [];
+  return {
+    log: new FakeLog(),
+    limits,
+    values,
+    // The clock is the one that fake timers turn.
+    deadlines: new Deadlines(() => Date.now()),
+    cork: new Cork(),
+    access: new Access({ ...ACCESS, ...options.access }),
+    admission: new Admission(limits),
+    registry: new Registry(),
+    routes: { find: (path) => routes.get(path) },
+    webIdent: options.webIdent ?? false,
+    handed,
+    handOver: (stream, peer) => void handed.push({ stream, peer }),
+    reports: new InTurn(),
+    live: new Set(),
+    lastId: 0,
+    draining: false,
+  };
+}
+
+/** A resource whose every callback is written down in `calls`; what it does is given by `callbacks`. */
+export class FakeResource implements Callbacks {
+  readonly calls: unknown[][] = [];
+  onHandshake?: Callbacks['onHandshake'];
+  private readonly callbacks: Partial<Callbacks>;
+
+  constructor(callbacks: Partial<Callbacks> = {}) {
+    this.callbacks = callbacks;
+    if (callbacks.onHandshake !== undefined) this.onHandshake = callbacks.onHandshake;
+  }
+
+  onOpen(...values: Parameters<NonNullable<Callbacks['onOpen']>>): unknown {
+    this.calls.push(['onOpen', values[0].id]);
+    return this.callbacks.onOpen?.(...values);
+  }
+
+  onData(...values: Parameters<Callbacks['onData']>): ReturnType<Callbacks['onData']> {
+    const [, message, info] = values;
+    this.calls.push(['onData', message, info.binary, info.buffered]);
+    return this.callbacks.onData?.(...values);
+  }
+
+  onClose(...values: Parameters<Callbacks['onClose']>): unknown {
+    this.calls.push(['onClose', values[1], values[2]]);
+    return this.callbacks.onClose?.(...values);
+  }
+
+  onError(...values: Parameters<Callbacks['onError']>): unknown {
+    this.calls.push(['onError', (values[1] as Error | undefined)?.message]);
+    return this.callbacks.onError?.(...values);
+  }
+
+  onOther(...values: Parameters<Callbacks['onOther']>): unknown {
+    const { type, ...rest } = values[1];
+    this.calls.push([type, ...Object.values(rest).map(String)]);
+    return this.callbacks.onOther?.(...values);
+  }
+
+  /** The names of the callbacks that were called, and the messages. */
+  get names(): unknown[] {
+    return this.calls.map(([name, first]) => (name === 'onData' ? first : name));
+  }
+}
+
+export function fakeRoute(resource: Callbacks, options: Partial<Route> = {}): Route {
+  const dialog = options.dialog ?? true;
+  return {
+    path: '/',
+    app: '/',
+    accepts: new Set(['ws', 'wss', 'tcp', 'ssl']),
+    dialog,
+    textAsBuffer: false,
+    borrowed: false,
+    engineOptions: engineOptions(LIMIT_VALUES, dialog),
+    resource,
+    ...options,
+  };
+}
+
+/** Lets promises that are settled do what waits for them. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 10; i++) await Promise.resolve(); // oxlint-disable-line no-await-in-loop
+}

@@ -1,0 +1,263 @@
+import { once } from 'node:events';
+import { existsSync, linkSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { connect } from 'node:tls';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { makeCertificate } from '../support/certificate.ts';
+import { type CreateTransport, Site } from './contract.ts';
+import { dial, dialTls, portOf, readAll, readBytes } from './peers.ts';
+
+/** What every implementation of Transport must do when it listens, and with the first byte of who comes. */
+export function listeningContract(name: string, create: CreateTransport): void {
+  let site: Site;
+  beforeEach(() => {
+    site = new Site(create);
+  });
+  afterEach(() => site.close());
+
+  describe(`${name}: the contract of listening`, () => {
+    test('port 0 is a free one, and the endpoint names it', async () => {
+      const listener = await site.listen('ws://127.0.0.1:0');
+      expect(listener.endpoints).toEqual([expect.stringMatching(/^127\.0\.0\.1:[1-9]\d+$/)]);
+      expect(listener.address.url).toBe('ws://127.0.0.1:0');
+    });
+
+    test('IPv6, and both families on *: an IPv4 peer is shown as one', async () => {
+      const six = await site.listen('ws://[::1]:0');
+      expect(six.endpoints).toEqual([expect.stringMatching(/^\[::1\]:\d+$/)]);
+      site.track(await dial({ host: '::1', port: portOf(six) }));
+      expect((await site.door.take()).socket.ip).toBe('::1');
+      const any = await site.listen('ws://*:0');
+      site.track(await dial({ host: '127.0.0.1', port: portOf(any) }));
+      expect((await site.door.take()).socket.ip).toBe('127.0.0.1');
+    });
+
+    test('a name is listened on at every address it has, on one port', async () => {
+      const listener = await site.listen('ws://localhost:0');
+      expect(listener.endpoints.length).toBeGreaterThan(0);
+      expect(new Set(listener.endpoints).size).toBe(listener.endpoints.length);
+      expect(new Set(listener.endpoints.map((_, i) => portOf(listener, i))).size).toBe(1);
+      for (const endpoint of listener.endpoints) {
+        const host = endpoint.replace(/:\d+$/, '').replaceAll(/[[\]]/g, '');
+        // oxlint-disable-next-line no-await-in-loop
+        site.track(await dial({ host, port: portOf(listener) }));
+        // oxlint-disable-next-line no-await-in-loop
+        expect((await site.door.take()).socket.ip).toBe(host);
+      }
+    });
+
+    const startError = (text: string): unknown =>
+      expect.objectContaining({ code: 'WEBSOCK_START', exitCode: 1, message: expect.stringContaining(text) });
+
+    test('a port that is taken: WEBSOCK_START that says so and what to do', async () => {
+      const listener = await site.listen('ws://127.0.0.1:0');
+      const adress = `ws://127.0.0.1:${portOf(listener)}`;
+      await expect(site.listen(adress)).rejects.toEqual(
+        startError(`cannot listen on ${adress}: port ${portOf(listener)} is taken by another program: stop that one`),
+      );
+    });
+
+    test('a name of which one address is taken: none of them is kept', async () => {
+      const blocker = createServer().listen(0, '127.0.0.1');
+      await once(blocker, 'listening');
+      const { port } = blocker.address() as { port: number };
+      await expect(site.listen(`ws://localhost:${port}`)).rejects.toEqual(startError('is taken by another program'));
+      blocker.close();
+      await once(blocker, 'close');
+      const listener = await site.listen(`ws://localhost:${port}`);
+      expect(portOf(listener)).toBe(port);
+    });
+
+    test('an address that is not of this machine, and a name that nobody knows', async () => {
+      await expect(site.listen('ws://192.0.2.77:0')).rejects.toEqual(
+        startError("this machine has no address '192.0.2.77': correct 'adress'"),
+      );
+      await expect(site.listen('ws://no-such-host.invalid:0')).rejects.toEqual(
+        startError("the host name 'no-such-host.invalid' is not known"),
+      );
+    });
+  });
+
+  describe(`${name}: Unix sockets`, () => {
+    test('its peers are `unix`, its mode is what was asked for, and it is gone after close()', async () => {
+      const path = join(site.dir, 'a.sock');
+      const listener = await site.listen(`unix:${path}?mode=0640`);
+      expect([listener.endpoints, statSync(path).mode & 0o777]).toEqual([[path], 0o640]);
+      const peer = site.track(await dial({ path }));
+      const server = await site.door.take();
+      expect([server.socket.ip, server.socket.port, server.socket.secure]).toEqual(['unix', 0, false]);
+      server.socket.write('hello');
+      expect((await readBytes(peer, 5)).toString()).toBe('hello');
+      peer.destroy();
+      server.socket.destroy();
+      await listener.close();
+      expect(existsSync(path)).toBe(false);
+    });
+
+    test('one that a dead daemon has left is taken over', async () => {
+      const path = join(site.dir, 'stale.sock');
+      const dead = createServer().listen(path);
+      await once(dead, 'listening');
+      // As a crash leaves it: a name for a socket that nobody listens on.
+      const kept = `${path}.kept`;
+      linkSync(path, kept);
+      dead.close();
+      await once(dead, 'close');
+      linkSync(kept, path);
+      const listener = await site.listen(`unix:${path}`);
+      site.track(await dial({ path }));
+      expect((await site.door.take()).socket.ip).toBe('unix');
+      expect(listener.endpoints).toEqual([path]);
+    });
+
+    test('one that somebody answers on is not', async () => {
+      const path = join(site.dir, 'live.sock');
+      await site.listen(`unix:${path}`);
+      await expect(site.listen(`unix:${path}`)).rejects.toMatchObject({
+        code: 'WEBSOCK_START',
+        message: expect.stringContaining(`${path} is taken by another program`),
+      });
+      site.track(await dial({ path }));
+      expect((await site.door.take()).socket.ip).toBe('unix');
+    });
+
+    test('a file that is no socket is never removed', async () => {
+      const path = join(site.dir, 'precious.txt');
+      writeFileSync(path, 'keep me');
+      await expect(site.listen(`unix:${path}`)).rejects.toMatchObject({
+        code: 'WEBSOCK_START',
+        message: expect.stringContaining('is a file and no socket'),
+      });
+      expect(readFileSync(path, 'utf8')).toBe('keep me');
+    });
+
+    test('a folder that does not exist', async () => {
+      const path = join(site.dir, 'none', 'a.sock');
+      await expect(site.listen(`unix:${path}`)).rejects.toMatchObject({
+        code: 'WEBSOCK_START',
+        message: `cannot listen on unix:${path}: ${path} cannot be made: its folder does not exist, or this user may not write to it`,
+      });
+    });
+  });
+
+  describe(`${name}: TLS by the first byte`, () => {
+    test('ws+wss: both on one port', async () => {
+      const listener = await site.listen('ws+wss://127.0.0.1:0');
+      const port = portOf(listener);
+      const plain = site.track(await dial({ port }));
+      plain.write('GET /');
+      const first = await site.door.take();
+      await first.until(({ text }) => text === 'GET /');
+      expect(first.socket.secure).toBe(false);
+      const secure = site.track(await dialTls(port));
+      secure.write('GET /');
+      const second = await site.door.take();
+      await second.until(({ text }) => text === 'GET /');
+      expect(second.socket.secure).toBe(true);
+      first.socket.write('p');
+      second.socket.write('s');
+      expect([String(await readBytes(plain, 1)), String(await readBytes(secure, 1))]).toEqual(['p', 's']);
+    });
+
+    test('a hello that comes byte by byte', async () => {
+      const listener = await site.listen('wss://127.0.0.1:0');
+      const raw = site.track(await dial({ port: portOf(listener) }));
+      const slow = new Duplex({
+        read() {},
+        write(chunk: Buffer, _, done) {
+          for (const byte of chunk) raw.write(Buffer.from([byte]));
+          done();
+        },
+      });
+      raw.setNoDelay(true);
+      raw.on('data', (chunk: Buffer) => slow.push(chunk));
+      const secure = connect({ socket: slow, rejectUnauthorized: false });
+      await once(secure, 'secureConnect');
+      secure.write('slow');
+      await (await site.door.take()).until(({ text }) => text === 'slow');
+      secure.destroy();
+    });
+
+    test('plain text on a TLS port is told what to use, and never accepted', async () => {
+      const listener = await site.listen('wss://127.0.0.1:0');
+      const peer = site.track(await dial({ port: portOf(listener) }));
+      peer.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+      const response = (await readAll(peer)).toString();
+      peer.end();
+      const [head, body] = response.split('\r\n\r\n');
+      expect(head).toMatch(/^HTTP\/1.1 400 Bad Request\r\n/);
+      expect(head).toContain(`Content-Length: ${body.length}`);
+      expect(body).toBe('this port speaks TLS: use wss:// or https://\n');
+      expect(site.door.accepted).toEqual([]);
+      expect(site.log.at('info')[0]).toContain('spoke plain text');
+    });
+
+    test('a FIN before the first byte is answered with a FIN', async () => {
+      const listener = await site.listen('ws+wss://127.0.0.1:0');
+      const peer = site.track(await dial({ port: portOf(listener) }));
+      peer.end();
+      expect(await readAll(peer)).toHaveLength(0);
+      expect(site.door.accepted).toEqual([]);
+    });
+
+    test('who says nothing, and whose handshake does not end, is cut off after the timeout', async () => {
+      const listener = await site.listen('wss://127.0.0.1:0', { timeout: 0.2 });
+      const silent = site.track(await dial({ port: portOf(listener) }));
+      const half = site.track(await dial({ port: portOf(listener) }));
+      half.write(Buffer.from([0x16, 3, 1]));
+      const ends = [silent, half].map((peer) => {
+        peer.resume();
+        return once(peer, 'end');
+      });
+      await Promise.all(ends);
+      expect(site.door.accepted).toEqual([]);
+      const lines = site.log.at('info');
+      expect(lines.filter((line) => line.includes('sent nothing on wss://'))).toHaveLength(1);
+      expect(lines.filter((line) => line.includes('TLS handshake with 127.0.0.1 failed'))).toHaveLength(1);
+    });
+
+    test('a handshake that fails is logged with its reason; the next one is served', async () => {
+      const listener = await site.listen('wss://127.0.0.1:0');
+      const port = portOf(listener);
+      await expect(
+        dialTls(port, { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'ALL:@SECLEVEL=0' }),
+      ).rejects.toThrow();
+      const garbage = site.track(await dial({ port }));
+      garbage.write(Buffer.concat([Buffer.from([0x16]), Buffer.alloc(500, 'x')]));
+      garbage.once('end', () => garbage.end());
+      garbage.resume();
+      await once(garbage, 'close');
+      expect(site.log.at('info').filter((line) => line.includes('TLS handshake with 127.0.0.1 failed: '))).toHaveLength(
+        2,
+      );
+      site.track(await dialTls(port));
+      expect((await site.door.take()).socket.secure).toBe(true);
+      expect(site.door.accepted).toHaveLength(1);
+    });
+
+    test('TLS 1.2 and 1.3; the certificate by the name that the client asks for', async () => {
+      const other = makeCertificate(site.dir, { name: 'other', hosts: ['other.example'] });
+      const certificates = [
+        { host: '', ...site.certificate },
+        { host: 'other.example', ...other },
+      ];
+      const listener = await site.listen('wss://127.0.0.1:0', {
+        tls: { certificates, minVersion: 'TLSv1.2', timeout: 5 },
+      });
+      const port = portOf(listener);
+      for (const [maxVersion, servername, common] of [
+        ['TLSv1.2', 'localhost', 'localhost'],
+        ['TLSv1.3', 'other.example', 'other'],
+        ['TLSv1.3', 'third.example', 'localhost'],
+      ] as const) {
+        // oxlint-disable-next-line no-await-in-loop
+        const peer = site.track(await dialTls(port, { maxVersion, servername }));
+        expect([peer.getProtocol(), peer.getPeerCertificate().subject.CN]).toEqual([maxVersion, common]);
+        // oxlint-disable-next-line no-await-in-loop
+        expect((await site.door.take()).socket.secure).toBe(true);
+      }
+    });
+  });
+}

@@ -1,0 +1,114 @@
+import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import { Receiver } from 'ws';
+import { closeFrame, controlFrame, dataHeader, OP, validCloseCode } from '../../src/wire/frame.ts';
+import { WebSocketEngine } from '../../src/wire/rfc6455.ts';
+import { hex, Recorder } from '../support/frames.ts';
+import { OPTIONS } from './contract.ts';
+
+const bytesOf = (latin1: string): Buffer => Buffer.from(latin1, 'latin1');
+// oxlint-disable-next-line no-control-regex
+const isLatin1 = (text: string): boolean => /^[\u0000-\u00ff]*$/.test(text);
+
+describe('data headers, as hex', () => {
+  test.each([
+    [0, false, '81 00'],
+    [5, false, '81 05'],
+    [5, true, '82 05'],
+    [125, false, '81 7d'],
+    [126, false, '81 7e 007e'],
+    [126, true, '82 7e 007e'],
+    [256, true, '82 7e 0100'],
+    [65535, false, '81 7e ffff'],
+    [65536, false, '81 7f 0000000000010000'],
+    [65536, true, '82 7f 0000000000010000'],
+    [0xffffffff, true, '82 7f 00000000ffffffff'],
+    [0x1_0000_0000, true, '82 7f 0000000100000000'],
+    [0x1234_5678_9abc, true, '82 7f 0000123456789abc'],
+  ])('%d bytes, binary: %s', (length, binary, expected) => {
+    const header = dataHeader(length, binary);
+    expect(isLatin1(header)).toBe(true);
+    expect(bytesOf(header).toString('hex')).toBe(hex(expected).toString('hex'));
+  });
+
+  test('the examples of RFC 6455 §5.7', () => {
+    expect(bytesOf(`${dataHeader(5, false)}Hello`)).toEqual(hex('81 05 48656c6c6f'));
+    expect(bytesOf(controlFrame(OP.PING, Buffer.from('Hello')))).toEqual(hex('89 05 48656c6c6f'));
+  });
+});
+
+describe('control frames', () => {
+  test('carry any bytes, as latin1', () => {
+    const payload = Buffer.from(Array.from({ length: 125 }, (_, i) => 255 - i));
+    expect(bytesOf(controlFrame(OP.PONG, payload))).toEqual(Buffer.concat([hex('8a 7d'), payload]));
+    expect(bytesOf(controlFrame(OP.PONG, Buffer.alloc(0)))).toEqual(hex('8a 00'));
+  });
+
+  test('never carry more than 125 bytes', () => {
+    expect(bytesOf(controlFrame(OP.PING, Buffer.alloc(126, 'x')))).toEqual(bytesOf(`\x89\x7d${'x'.repeat(125)}`));
+  });
+});
+
+describe('Close frames', () => {
+  test('with a code, a reason, and neither', () => {
+    expect(bytesOf(closeFrame(1005, 'ignored'))).toEqual(hex('88 00'));
+    expect(bytesOf(closeFrame(1000, ''))).toEqual(hex('88 02 03e8'));
+    expect(bytesOf(closeFrame(4404, 'ä'))).toEqual(hex('88 04 1134 c3a4'));
+  });
+
+  test.each([
+    ['123 bytes fit', 'x'.repeat(123), 'x'.repeat(123)],
+    ['124 do not', 'x'.repeat(124), 'x'.repeat(123)],
+    ['a character of two bytes across the border', `${'x'.repeat(122)}ä`, 'x'.repeat(122)],
+    ['one that ends at the border', `${'x'.repeat(121)}ä!`, `${'x'.repeat(121)}ä`],
+    ['three bytes', `${'x'.repeat(121)}€€`, 'x'.repeat(121)],
+    ['four bytes, one of them inside', `${'x'.repeat(122)}🙂`, 'x'.repeat(122)],
+    ['four bytes, three of them inside', `${'x'.repeat(120)}🙂`, 'x'.repeat(120)],
+    ['only long characters', '🙂'.repeat(40), '🙂'.repeat(30)],
+  ])('the reason is cut at a character: %s', (_, reason, cut) => {
+    const frame = bytesOf(closeFrame(1011, reason));
+    expect(frame[1]).toBe(frame.length - 2);
+    expect(frame[1]).toBeLessThanOrEqual(125);
+    expect(frame.subarray(4).toString()).toBe(cut);
+  });
+
+  test('validCloseCode takes what RFC 6455 §7.4 lets be sent, and nothing else', () => {
+    const allowed = Array.from({ length: 65536 }, (_, code) => code).filter(validCloseCode);
+    const expected = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
+    expect(allowed.slice(0, expected.length)).toEqual(expected);
+    expect(allowed.slice(expected.length)).toEqual(Array.from({ length: 2000 }, (_, i) => 3000 + i));
+  });
+});
+
+test('PROPERTY: ws reads what we write', async () => {
+  const engine = new WebSocketEngine(new Recorder(), OPTIONS);
+  const item = fc.oneof(
+    fc.tuple(fc.constant('text' as const), fc.string({ unit: 'grapheme', maxLength: 300 })),
+    fc.tuple(
+      fc.constant('text' as const),
+      fc.nat(30_000).map((length) => 'ä'.repeat(length)),
+    ),
+    fc.tuple(fc.constantFrom('ping' as const, 'pong' as const), fc.string({ unit: 'binary-ascii', maxLength: 125 })),
+  );
+  const property = fc.asyncProperty(fc.array(item, { maxLength: 5 }), async (items) => {
+    const receiver = new Receiver();
+    const found: (readonly [string, string])[] = [];
+    receiver.on('message', (data, binary) => found.push([binary ? 'binary' : 'text', String(data)]));
+    receiver.on('ping', (data) => found.push(['ping', String(data)]));
+    receiver.on('pong', (data) => found.push(['pong', String(data)]));
+    const closed = new Promise((done, fail) => {
+      receiver.on('conclude', (code, reason) => done([code, reason.toString()]));
+      receiver.on('error', fail);
+    });
+    for (const [kind, content] of items) {
+      const payload = Buffer.from(content);
+      if (kind === 'ping') receiver.write(bytesOf(engine.pingFrame(payload)));
+      else if (kind === 'pong') receiver.write(bytesOf(engine.pongFrame(payload)));
+      else receiver.write(Buffer.concat([bytesOf(engine.prefix(payload.length, false)), payload]));
+    }
+    receiver.write(bytesOf(engine.closeFrame(1012, 'später')));
+    expect(await closed).toEqual([1012, 'später']);
+    expect(found).toEqual(items);
+  });
+  await fc.assert(property, { numRuns: 50 });
+});
