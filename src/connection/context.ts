@@ -19,7 +19,7 @@ export interface HttpPeer {
 }
 
 /** Takes a stream that speaks HTTP; the bytes already read stand in front of it again. */
-export type HandOver = (stream: Socket, peer: HttpPeer) => void;
+type HandOver = (stream: Socket, peer: HttpPeer) => void;
 
 /** What all connections share; made once, by the daemon. */
 export interface ConnectionContext {

@@ -10,7 +10,7 @@ import { createTlsServer, type TlsOptions } from './tls.ts';
 import type { Accept, Listener, Transport } from './transport.ts';
 
 /** First byte of a TLS record that holds a handshake (RFC 8446 §5.1); no HTTP method and no path begins with it. */
-export const TLS_HANDSHAKE = 0x16;
+const TLS_HANDSHAKE = 0x16;
 
 const NOT_TLS_TEXT = 'this port speaks TLS: use wss:// or https://\n';
 const NOT_TLS = `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: ${NOT_TLS_TEXT.length}\r\nConnection: close\r\n\r\n${NOT_TLS_TEXT}`;

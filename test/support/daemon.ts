@@ -25,7 +25,7 @@ export interface DaemonOptions {
 }
 
 /** `said` was not. */
-export class NotSaid extends Error {}
+class NotSaid extends Error {}
 
 /** The built daemon in a process of its own, with a folder of its own. */
 export class RunningDaemon {
