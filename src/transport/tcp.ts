@@ -69,7 +69,8 @@ export class NetTransport implements Transport {
         await bind(server, address, { host, port, backlog: this.options.backlog });
       } catch (error) {
         // localhost may name ::1 where IPv6 is off; a port that is taken is never passed over.
-        if ((error as { cause?: { code?: string } }).cause?.code !== 'EADDRNOTAVAIL') {
+        const { code = '' } = (error as { cause?: { code?: string } }).cause ?? {};
+        if (code !== 'EADDRNOTAVAIL' && code !== 'EAFNOSUPPORT') {
           await Promise.all(servers.map((open) => new Promise<void>((done) => open.close(() => done()))));
           throw error;
         }

@@ -92,10 +92,9 @@ describe('a stop', () => {
     const silent = await RawPeer.open(where);
     const half = await RawPeer.open(where);
     half.write(upgradeRequest('/web').slice(0, 40));
-    // Behind this, the daemon has read what the others wrote before.
-    // Twice: a socket is read in a turn after the one in which it was accepted.
-    for (const opcode of ['x', 'y']) {
-      line.write(`{"opcode":"${opcode}"}\n`);
+    // Each of these takes a turn of the daemon's loop: behind them, it has accepted and read what came before.
+    for (let i = 0; i < 5; i++) {
+      line.write('{"opcode":"x"}\n');
       await line.line();
     }
     daemon.child.kill('SIGTERM');
