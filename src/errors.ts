@@ -31,22 +31,22 @@ export const CLOSE = {
   TOO_MANY: 4429,
 } as const;
 
-export const CLOSE_CODES: ReadonlyMap<number, CloseCode> = new Map([
-  [1000, { name: 'normal', meaning: 'normal', status: 200 }],
-  [1001, { name: 'going away', meaning: 'daemon stopping', status: 503 }],
-  [1002, { name: 'protocol error', meaning: 'protocol error', status: 400 }],
-  [1003, { name: 'unsupported data', meaning: 'data type not accepted', status: 415 }],
-  [1005, { name: 'no status', meaning: 'the Close frame held no code', status: 200 }],
-  [1006, { name: 'abnormal', meaning: 'the connection ended without a Close frame', status: 400 }],
-  [1007, { name: 'invalid data', meaning: 'not UTF-8, or not a valid packet', status: 400 }],
-  [1008, { name: 'policy', meaning: 'policy (origin, rate)', status: 403 }],
-  [1009, { name: 'too large', meaning: 'too large', status: 413 }],
-  [1011, { name: 'internal error', meaning: 'the resource failed', status: 500 }],
-  [1012, { name: 'restart', meaning: 'restart, come back', status: 503 }],
-  [1013, { name: 'try again later', meaning: 'full, or too slow to read', status: 503 }],
-  [4404, { name: 'no such resource', meaning: 'no such resource', status: 404 }],
-  [4408, { name: 'timeout', meaning: 'no answer to pings / idle', status: 408 }],
-  [4429, { name: 'too many', meaning: 'too many connections from one address', status: 429 }],
+export const CLOSE_CODES: ReadonlyMap<number, CloseCode> = new Map<number, CloseCode>([
+  [CLOSE.NORMAL, { name: 'normal', meaning: 'normal', status: 200 }],
+  [CLOSE.GOING_AWAY, { name: 'going away', meaning: 'daemon stopping', status: 503 }],
+  [CLOSE.PROTOCOL, { name: 'protocol error', meaning: 'protocol error', status: 400 }],
+  [CLOSE.UNSUPPORTED, { name: 'unsupported data', meaning: 'data type not accepted', status: 415 }],
+  [CLOSE.NO_STATUS, { name: 'no status', meaning: 'the Close frame held no code', status: 200 }],
+  [CLOSE.ABNORMAL, { name: 'abnormal', meaning: 'the connection ended without a Close frame', status: 400 }],
+  [CLOSE.INVALID, { name: 'invalid data', meaning: 'not UTF-8, or not a valid packet', status: 400 }],
+  [CLOSE.POLICY, { name: 'policy', meaning: 'policy (origin, rate)', status: 403 }],
+  [CLOSE.TOO_BIG, { name: 'too large', meaning: 'too large', status: 413 }],
+  [CLOSE.FAILED, { name: 'internal error', meaning: 'the resource failed', status: 500 }],
+  [CLOSE.RESTART, { name: 'restart', meaning: 'restart, come back', status: 503 }],
+  [CLOSE.TRY_LATER, { name: 'try again later', meaning: 'full, or too slow to read', status: 503 }],
+  [CLOSE.NO_RESOURCE, { name: 'no such resource', meaning: 'no such resource', status: 404 }],
+  [CLOSE.TIMEOUT, { name: 'timeout', meaning: 'no answer to pings / idle', status: 408 }],
+  [CLOSE.TOO_MANY, { name: 'too many', meaning: 'too many connections from one address', status: 429 }],
 ]);
 
 /** What kind of error it is, and how the program ends when it gets through to the command line. */
@@ -55,8 +55,6 @@ const EXIT = {
   WEBSOCK_CONFIG: 2,
   /** The daemon could not run: port taken, no permission. */
   WEBSOCK_START: 1,
-  /** A file of the resources folder cannot be served. */
-  WEBSOCK_RESOURCE: 2,
   /** A client's message is not what PROTOCOL.md §5 asks for. */
   WEBSOCK_PACKET: 1,
 } as const;
@@ -82,7 +80,7 @@ export class WebsockError extends Error {
 }
 
 /** A property of whatever was thrown: plugins may throw anything, with getters that throw themselves. */
-function propertyOf(error: unknown, name: 'message' | 'stack' | 'closeCode'): unknown {
+function propertyOf(error: unknown, name: 'name' | 'message' | 'stack' | 'closeCode'): unknown {
   try {
     return (error as Record<string, unknown> | null | undefined)?.[name];
   } catch {
@@ -114,10 +112,27 @@ export function closeCodeOf(error: unknown): number | undefined {
   return CLOSE_CODES.has(code) ? code : undefined;
 }
 
-/** Where a plugin's error was thrown, for the one who wrote it. */
+/** Where an error was thrown. */
+function framesOf(error: unknown): string[] {
+  const lines = stackOf(error)?.split('\n') ?? [];
+  return lines.filter((line) => /^\s*at /.test(line));
+}
+
+/** What a log may say of an error: the message of a SyntaxError quotes what could not be parsed, a client's payload. */
+function loggable(error: unknown): string {
+  return propertyOf(error, 'name') === 'SyntaxError' ? 'SyntaxError' : messageOf(error);
+}
+
+/** A plugin's error and where it was thrown, for the one who wrote it. */
 export function describeThrown(error: unknown): string {
-  const frame = stackOf(error)
-    ?.split('\n')
-    .find((line) => /^\s*at /.test(line));
-  return frame === undefined ? messageOf(error) : `${messageOf(error)} (${frame.trim()})`;
+  // Not where the language gave up: where somebody called it.
+  const frames = framesOf(error);
+  const frame = frames.find((line) => !/\(<anonymous>\)|\bnode:/.test(line)) ?? frames[0];
+  return frame === undefined ? loggable(error) : `${loggable(error)} (${frame.trim()})`;
+}
+
+/** The stack of a plugin's error, for the log. */
+export function traceOf(error: unknown): string | undefined {
+  const frames = framesOf(error);
+  return frames.length === 0 ? undefined : [loggable(error), ...frames].join('\n');
 }

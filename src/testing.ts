@@ -2,10 +2,17 @@
 import { type Client, type ClientLink, type Identity, LinkedClient } from './connection/client.ts';
 import type { Outgoing } from './connection/encode.ts';
 import { type Member, Registry } from './connection/registry.ts';
-import type { HandshakeAnswer, HandshakeRequest, MessageInfo, Notice, Route } from './connection/route.ts';
+import {
+  type HandshakeAnswer,
+  type HandshakeRequest,
+  type MessageInfo,
+  type Notice,
+  readAnswer,
+  type Route,
+} from './connection/route.ts';
 import { CLOSE, closeCodeOf, messageOf } from './errors.ts';
 import { LocalHub } from './hub/local.ts';
-import { type NextFields, nextPacket, type Packet } from './packet/packet.ts';
+import { NEXT, type NextFields, nextPacket, type Packet } from './packet/packet.ts';
 import { mount } from './resource/mount.ts';
 import { ResourceServer } from './resource/server.ts';
 
@@ -32,7 +39,7 @@ export interface BenchOptions {
 
 const LIMITS = { maxPayload: 1024 * 1024, maxFragments: 16384 };
 
-/** One or more resources, mounted as the daemon mounts them, and their clients. Routing and fan-out are the daemon's own. */
+/** One or more resources, mounted as the daemon mounts them, and their clients. Routes and fan-out are the daemon's own. */
 export class TestBench {
   /** The open clients, by socket ID: what `server.clients` is. */
   readonly clients: ReadonlyMap<number, Client>;
@@ -50,13 +57,15 @@ export class TestBench {
 
   /**
    * Mounts a resource class.
-   * @param path default: its `static path`, which it must have then.
-   * @throws Error that says what the class lacks, as the daemon's log would.
+   * @param path what the name of its file would make its path, where it has no `static path`.
+   * @throws Error that says what the class lacks, as the daemon's log would, or that it has no path at all.
    */
   mount(resourceClass: unknown, path?: string): this {
     const note = (text: string): void => void this.log.push(text);
     const log = { error: note, warn: note, info: note, debug: note };
     const hub = new LocalHub(this.registry);
+    const { path: own } = Object(resourceClass) as { path?: string };
+    if (own === undefined && path === undefined) throw new Error('it has no path: give one, as its file would');
     const route = mount(resourceClass, path ?? '/', {
       values: LIMITS,
       serverFor: (at, app) => new ResourceServer({ clients: this.clients, hub, log, webMay: this.webMay }, at, app),
@@ -85,8 +94,8 @@ export class TestBench {
       kind,
       protocols: [],
     } as const;
-    const answer = (await this.ask(route, request)) ?? {};
-    if ('status' in answer) throw new Error(`refused: ${answer.status} ${answer.body ?? ''}`);
+    const answer = readAnswer(await this.ask(route, request));
+    if ('status' in answer) throw new Error(`refused: ${answer.status} ${answer.text}`);
     const id = ++this.lastId;
     const uuid = options.uuid ?? `00000000-0000-4000-8000-${String(id).padStart(12, '0')}`;
     const identity = {
@@ -158,8 +167,11 @@ export class TestClient implements Member, ClientLink {
    * @returns the `next` that the client gets; undefined if the message closed it.
    */
   async say(message: string | Buffer | Packet): Promise<Packet | undefined> {
-    const data = typeof message === 'string' || Buffer.isBuffer(message) ? message : JSON.stringify(message);
-    const info: MessageInfo = { binary: Buffer.isBuffer(data), buffered: false };
+    const binary = Buffer.isBuffer(message);
+    const text = typeof message === 'string' || binary ? message : JSON.stringify(message);
+    const data = this.route.textAsBuffer ? Buffer.from(text as string) : text;
+    const info: MessageInfo = { binary, buffered: false };
+    if (data.length === 0 && this.route.dialog) return JSON.parse(NEXT) as Packet;
     let fields: NextFields | undefined;
     try {
       fields = (await this.route.resource.onData(this.client, data, info)) ?? undefined;

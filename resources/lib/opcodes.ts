@@ -1,4 +1,4 @@
-import { type Client, type NextFields, type Packet, Resource } from 'websock';
+import { type Client, type NextFields, Resource } from 'websock';
 
 const NOT_ALLOWED: NextFields = { error: 'not allowed' };
 
@@ -10,14 +10,14 @@ export class Opcodes extends Resource {
     const packet = this.getPacket(message);
     switch (packet.opcode) {
       case 'echo':
-        if (!this.server.may(client, 'echo')) return NOT_ALLOWED;
+        if (!this.server.may(client, packet)) return NOT_ALLOWED;
         this.echo(client, message);
         return undefined;
       case 'broadcast':
-        if (!this.server.may(client, 'broadcast')) return NOT_ALLOWED;
+        if (!this.server.may(client, packet)) return NOT_ALLOWED;
         return { delivered: this.broadcast(client, message) };
       case 'feedback':
-        if (!this.server.may(client, isByIdent(packet) ? 'feedback-ident' : 'feedback')) return NOT_ALLOWED;
+        if (!this.server.may(client, packet)) return NOT_ALLOWED;
         return { delivered: this.feedback(client, packet, message) };
       case 'quit':
         client.close(1000, 'quit');
@@ -26,10 +26,4 @@ export class Opcodes extends Resource {
         return undefined;
     }
   }
-}
-
-/** Only a text counts as a uuid; without one, a feedback is for an ident. */
-function isByIdent({ uuid, ident }: Packet): boolean {
-  const hasUuid = typeof uuid === 'string' && uuid !== '';
-  return !hasUuid && ((typeof ident === 'string' && ident !== '') || Number.isSafeInteger(ident));
 }

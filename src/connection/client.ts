@@ -38,9 +38,9 @@ export interface Client<Data = unknown> {
    * @returns whether it was queued; false once the client is closed, or was closed for not reading.
    */
   send(data: string | Buffer, options?: SendOptions): boolean;
-  /** Sends a packet as JSON text. @returns as {@link send}. */
+  /** Sends a packet as JSON text. @returns as {@link send}. @throws TypeError for what JSON cannot hold. */
   sendPacket(packet: Packet): boolean;
-  /** Sends a WebSocket ping of at most 125 bytes. @returns false where there is none to send: clients of kind `tcp`. */
+  /** Sends a WebSocket ping of at most 125 bytes. @returns false where there is none to send: clients of kind `tcp`. @throws RangeError above 125 bytes. */
   ping(payload?: string | Buffer): boolean;
   /**
    * Closes it: a handler of its in flight ends first, and gets its `next`. With any code but 1000 a `close` packet
@@ -79,6 +79,7 @@ export class LinkedClient implements Client {
   data: unknown;
   private readonly identity: Identity;
   private readonly link: ClientLink;
+  private parsedQuery: URLSearchParams | undefined;
 
   constructor(identity: Identity, link: ClientLink, data: unknown) {
     this.identity = identity;
@@ -111,13 +112,17 @@ export class LinkedClient implements Client {
     return this.identity.headers;
   }
   get query(): URLSearchParams {
-    return new URLSearchParams(this.identity.query);
+    this.parsedQuery ??= new URLSearchParams(this.identity.query);
+    return this.parsedQuery;
   }
   get bufferedAmount(): number {
     return this.link.bufferedAmount;
   }
 
   send(data: string | Buffer, options?: SendOptions): boolean {
+    if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
+      throw new TypeError('send takes a string or a Buffer; sendPacket takes an object');
+    }
     return this.link.send(data, options?.binary ?? typeof data !== 'string');
   }
 

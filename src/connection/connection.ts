@@ -1,4 +1,4 @@
-import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, stackOf } from '../errors.ts';
+import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, traceOf } from '../errors.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
@@ -87,7 +87,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
 
   /** A client of kind `tcp` that speaks WebSocket. */
   private get isScript(): boolean {
-    return this.identity.kind === 'tcp' && this.engine.framing === 'rfc6455';
+    return this.identity.kind === 'tcp' && this.engine.hasClose;
   }
 
   private get who(): string {
@@ -153,7 +153,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     this.output.dispose();
     this.context.live.delete(this);
     this.context.admission.leave(this.identity.ip);
-    this.leave(CLOSE.ABNORMAL, error === null ? 'the connection ended without a Close frame' : error.message);
+    this.leave(CLOSE.ABNORMAL, error === null ? 'the connection ended without a Close frame' : error.message, true);
   }
 
   /** A reason not to read is gone: what was kept is handled first, then the socket is read again. */
@@ -186,7 +186,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
 
   /** The peer's FIN, everything it sent handled: how line clients leave; a WebSocket client owes a Close frame first. */
   private endedByPeer(): void {
-    if (this.engine.framing !== 'rfc6455') this.depart(CLOSE.NORMAL, 'the client has ended', null);
+    if (!this.engine.hasClose) this.depart(CLOSE.NORMAL, 'the client has ended', null);
     else this.depart(CLOSE.ABNORMAL, 'the client ended without a Close frame', null, CLOSE.NORMAL);
   }
 
@@ -216,7 +216,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     }
     this.context.log.error(`${this.who}: the resource failed: ${describeThrown(error)}`, {
       id: this.id,
-      stack: stackOf(error),
+      stack: traceOf(error),
     });
     this.dialog.report('onError', () => this.route.resource.onError(this.client, error));
     this.fail(CLOSE.FAILED, 'the resource failed');
@@ -225,7 +225,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
   onStray(callback: string, error: unknown): void {
     this.context.log.error(`${this.who}: ${callback} failed, its client was closed already: ${describeThrown(error)}`, {
       id: this.id,
-      stack: stackOf(error),
+      stack: traceOf(error),
     });
   }
 
@@ -335,17 +335,19 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     // What it is owed goes out first, as long as it reads: `onFinish` begins its time to leave.
     this.context.deadlines.disarm(this);
     this.output.finish(packet, this.engine.closeFrame(frameCode, reason));
-    this.leave(code, reason);
+    this.leave(code, reason, error === null);
     this.steer();
   }
 
   /** Nobody finds it any more; the resource hears of it, once. */
-  private leave(code: number, reason: string): void {
+  private leave(code: number, reason: string, byClient: boolean): void {
     if (this.context.registry.clients.get(this.id) !== this.client) return;
     this.context.registry.remove(this);
     const { ip, path } = this.identity;
-    const text = reason === '' ? meaningOf(code) : reason;
-    this.context.log.info(`${this.who} closed: ${code} ${text}`, { id: this.id, ip, path, code, reason });
+    // Of a client's own code its name is said: the meaning is what it would mean coming from us.
+    const meaning = byClient ? (CLOSE_CODES.get(code)?.name ?? '') : meaningOf(code);
+    const text = `${byClient ? 'closed by the client' : 'closed'}: ${code} ${reason === '' ? meaning : reason}`;
+    this.context.log.info(`${this.who} ${text}`, { id: this.id, ip, path, code, reason });
     this.context.reports.run(() => {
       this.dialog.report('onClose', () => this.route.resource.onClose(this.client, code, reason));
     });

@@ -16,6 +16,8 @@ export interface HttpPeer {
   /** Address of the peer itself, proxy or not. */
   readonly ip: string;
   readonly secure: boolean;
+  /** Grows as it takes what it is sent: see TransportSocket. */
+  taken(): number;
 }
 
 /** Takes a stream that speaks HTTP; the bytes already read stand in front of it again. */

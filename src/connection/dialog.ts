@@ -68,7 +68,7 @@ export class Dialog implements Receiver {
     if (promise === null) this.host.onHandled();
     else {
       this.host.engine.hold();
-      this.wait(promise, false);
+      this.wait(promise, 'onOpen');
     }
   }
 
@@ -110,7 +110,10 @@ export class Dialog implements Receiver {
   notice(notice: Notice): void {
     try {
       const result = this.route.resource.onOther(this.host.client, notice);
-      promiseOf(result)?.catch((error: unknown) => this.host.onThrown(error));
+      promiseOf(result)?.catch((error: unknown) => {
+        if (this.host.open) this.host.onThrown(error);
+        else this.host.onStray('onOther', error);
+      });
     } catch (error) {
       this.host.onThrown(error);
     }
@@ -179,7 +182,7 @@ export class Dialog implements Receiver {
     this.handling = false;
     const promise = promiseOf(result);
     if (promise === null) this.done(result as Handled);
-    else this.wait(promise, true);
+    else this.wait(promise, 'onData');
     return host.ready;
   }
 
@@ -198,7 +201,7 @@ export class Dialog implements Receiver {
   }
 
   /** Holds the next message until `promise` settles. */
-  private wait(promise: Promise<unknown>, isMessage: boolean): void {
+  private wait(promise: Promise<unknown>, callback: 'onOpen' | 'onData'): void {
     const { host } = this;
     this.busy = true;
     host.onBusy();
@@ -206,13 +209,13 @@ export class Dialog implements Receiver {
       (fields) => {
         if (!this.busy) return; // its client is gone
         this.busy = false;
-        if (isMessage) this.done(fields as Handled);
+        if (callback === 'onData') this.done(fields as Handled);
         else host.onHandled();
         host.goOn();
       },
       (error: unknown) => {
         if (!this.busy) {
-          host.onStray('onData', error);
+          host.onStray(callback, error);
           return;
         }
         this.busy = false;

@@ -26,24 +26,26 @@ export function encodeMessage(engine: Engine, data: string | Buffer, binary: boo
   return frame;
 }
 
-/** One message for many receivers: encoded once for each framing, on its first receiver. */
+/**
+ * One message for any number of receivers: encoded once, as long as they are of one framing. The first gets it as a short
+ * message leaves, as a string; from the second on the bytes are shared.
+ */
 export class Outgoing {
   readonly data: string | Buffer;
   readonly binary: boolean;
   private framing = '';
-  private frame: Buffer | null = null;
+  private frame: string | Buffer | null = null;
 
   constructor(data: string | Buffer, binary: boolean) {
     this.data = data;
     this.binary = binary;
   }
 
-  frameFor(engine: Engine): Buffer {
+  frameFor(engine: Engine): string | Buffer {
     if (this.frame === null || this.framing !== engine.framing) {
-      const encoded = encodeMessage(engine, this.data, this.binary);
-      this.frame = typeof encoded === 'string' ? Buffer.from(encoded, 'latin1') : encoded;
+      this.frame = encodeMessage(engine, this.data, this.binary);
       this.framing = engine.framing;
-    }
+    } else if (typeof this.frame === 'string') this.frame = Buffer.from(this.frame, 'latin1');
     return this.frame;
   }
 }

@@ -1,28 +1,11 @@
 import { CLOSE } from '../errors.ts';
 
-/** The values of `[limits]`: bytes, counts, and seconds. 0 means none where the option says so. */
-export interface LimitValues {
-  readonly maxPayload: number;
-  readonly maxBuffer: number;
-  readonly maxChunks: number;
-  readonly maxFragments: number;
-  readonly maxHead: number;
-  readonly maxHeaders: number;
-  readonly headTimeout: number;
-  readonly closeTimeout: number;
-  readonly handlerTimeout: number;
-  readonly writeTimeout: number;
-  readonly maxClients: number;
-  readonly maxPerIP: number;
-  readonly sendQueue: number;
-}
-
 interface LimitRow {
   readonly code: number;
   readonly text: (limit: number) => string;
 }
 
-/** What a client hears that goes over a limit: close code and text. One row for each limit. */
+/** What a client hears that goes over a limit of `[limits]` or `[http]`: close code and text. One row for each limit. */
 const ROWS = {
   maxPayload: {
     code: CLOSE.TOO_BIG,
@@ -34,15 +17,19 @@ const ROWS = {
   maxHead: { code: CLOSE.TOO_BIG, text: (n: number) => `a request head of more than ${n} bytes` },
   maxHeaders: { code: CLOSE.TOO_BIG, text: (n: number) => `a request of more than ${n} header fields` },
   headTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete request within ${n} s` },
+  bodyTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete body within ${n} s` },
   closeTimeout: { code: CLOSE.ABNORMAL, text: (n: number) => `it did not leave within ${n} s` },
   handlerTimeout: { code: CLOSE.FAILED, text: (n: number) => `the resource took longer than ${n} s` },
   writeTimeout: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: nothing taken for ${n} s` },
   maxClients: { code: CLOSE.TRY_LATER, text: () => 'Too many connections' },
   maxPerIP: { code: CLOSE.TOO_MANY, text: () => 'Too many connections from: ' },
   sendQueue: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: more than ${n} bytes were waiting` },
-} as const satisfies Record<keyof LimitValues, LimitRow>;
+} as const satisfies Record<string, LimitRow>;
 
-export type LimitName = keyof LimitValues;
+export type LimitName = keyof typeof ROWS;
+
+/** Their values: bytes, counts, and seconds. 0 means none where the option says so. */
+export type LimitValues = Readonly<Record<LimitName, number>>;
 
 /** The limits of the daemon, and how often each was gone over. */
 export class Limits {

@@ -1,4 +1,4 @@
-import { CLOSE, describeThrown, stackOf } from '../errors.ts';
+import { CLOSE, describeThrown, traceOf } from '../errors.ts';
 import { printable } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
@@ -127,7 +127,12 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     if (!wantsUpgrade(head)) {
       this.handed();
       this.context.live.delete(this);
-      handOver(this.socket.detach(this.bytes), { id: this.id, ip: this.socket.ip, secure: this.socket.secure });
+      handOver(this.socket.detach(this.bytes), {
+        id: this.id,
+        ip: this.socket.ip,
+        secure: this.socket.secure,
+        taken: () => this.socket.taken,
+      });
       return;
     }
     const refusal = checkUpgrade(head);
@@ -174,7 +179,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       if (this.state !== 'asking') return;
       context.log.error(`${this.who}: onHandshake failed: ${describeThrown(error)}`, {
         id: this.id,
-        stack: stackOf(error),
+        stack: traceOf(error),
       });
       this.refuse({ status: 500, text: 'the resource failed' });
     };
@@ -263,8 +268,10 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     this.context.deadlines.arm(this, this.context.values.closeTimeout);
   }
 
-  private log(text: string, code?: number): void {
-    this.context.log.info(`${this.who} ${text}`, { id: this.id, ip: this.ip, path: this.path, code });
+  private log(text: string, code = 0): void {
+    // Who may not come in, or finds no room, is worth a look.
+    const level = code === 401 || code === 403 || code === CLOSE.TRY_LATER || code === CLOSE.TOO_MANY ? 'warn' : 'info';
+    this.context.log[level](`${this.who} ${text}`, { id: this.id, ip: this.ip, path: this.path, code });
   }
 
   // ---- what may happen to it meanwhile

@@ -1,3 +1,4 @@
+import { NEXT } from '../packet/packet.ts';
 import type { TransportSocket } from '../transport/transport.ts';
 import type { Engine } from '../wire/engine.ts';
 import type { Cork } from './cork.ts';
@@ -7,6 +8,18 @@ import type { LimitValues } from './limits.ts';
 
 /** What gathers under a cork before it is written all the same. */
 const GATHER_LIMIT = 16384;
+
+/** The frame of the `next` that nearly every message gets, by framing. */
+const nextFrames = new Map<string, string | Buffer>();
+
+function nextFrame(engine: Engine): string | Buffer {
+  let frame = nextFrames.get(engine.framing);
+  if (frame === undefined) {
+    frame = encodeMessage(engine, NEXT, false);
+    nextFrames.set(engine.framing, frame);
+  }
+  return frame;
+}
 
 /** Who is told what becomes of the output. */
 export interface OutputOwner {
@@ -75,7 +88,7 @@ export class Output implements Deadline {
   next(packet: string): void {
     // Not `admit`: what the message brought about, however long, must not cost it its `next`.
     if (this.ended) return;
-    this.write(encodeMessage(this.engine, packet, false));
+    this.write(packet === NEXT ? nextFrame(this.engine) : encodeMessage(this.engine, packet, false));
     this.release();
   }
 

@@ -53,6 +53,7 @@ export interface Callbacks {
   onOpen?(client: Client): unknown;
   onData(client: Client, message: string | Buffer, info: MessageInfo): Handled | Promise<Handled>;
   onClose(client: Client, code: number, reason: string): unknown;
+  /** `error` is whatever was thrown: not every plugin throws Errors. */
   onError(client: Client, error: unknown): unknown;
   onOther(client: Client, notice: Notice): unknown;
 }
@@ -119,7 +120,11 @@ export interface Additions {
  * @throws Error that says what cannot be used of it: plugins in plain JavaScript may give anything.
  */
 export function readAnswer(answer: HandshakeAnswer): Refusal | Additions {
-  if (typeof answer !== 'object' || answer === null) return {};
+  if (answer === undefined || answer === null) return {};
+  if (typeof answer !== 'object') {
+    const allowed = 'nothing to take the client, { status, body } to refuse it';
+    throw new Error(`onHandshake answered ${String(answer)}: answer ${allowed}`);
+  }
   if (!('status' in answer)) {
     if (typeof (answer.ident ?? '') !== 'string') throw new Error('onHandshake answered an ident that is not a string');
     return answer;

@@ -38,8 +38,8 @@ export class ScriptOutput extends Output {
     if (frame.length > NEXT_LIMIT) frame = encodeMessage(this.engine, NEXT, false);
     this.nexts.push(frame);
     this.queued += frame.length;
-    if (this.nexts.length > MAX_NEXTS) this.owner.onBacklog();
     this.pump();
+    if (this.isBehind) this.owner.onBacklog();
   }
 
   override control(frame: string): void {
@@ -81,13 +81,19 @@ export class ScriptOutput extends Output {
     this.frames.push(frame);
     this.queued += frame.length;
     this.pump();
+    if (this.isBehind) this.owner.onBacklog();
     return true;
+  }
+
+  /** Too much waits for its pace: no more of the client's messages are to be read. */
+  private get isBehind(): boolean {
+    return this.nexts.length > MAX_NEXTS || this.queued > this.context.values.sendQueue / 2;
   }
 
   private readonly tick = (): void => {
     this.timer = null;
     this.pump();
-    if (this.nexts.length === 0) this.owner.onRelief();
+    if (this.nexts.length === 0 && !this.isBehind) this.owner.onRelief();
   };
 
   private pump(): void {

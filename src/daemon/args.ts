@@ -93,7 +93,7 @@ type Found = string | boolean | unknown[];
 /** Names and values as yargs finds them, and what is left over. An option given more than once has an array. */
 function split(argv: readonly string[]): { options: Map<string, Found>; extra: string[] } {
   // Then -console is --console in every respect: yargs takes -no-console for an option called so.
-  const long = argv.map((word) => word.replace(/^-(?=[A-Za-z])/, '--'));
+  const long = argv.map((word) => (word === '-h' ? '--help' : word.replace(/^-(?=[A-Za-z])/, '--')));
   const options = new Map<string, Found>();
   for (const word of long) {
     const name = /^--(?:no-)?([^=]*)/.exec(word)?.[1];

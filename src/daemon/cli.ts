@@ -57,6 +57,10 @@ async function run(config: Config, version: string): Promise<void> {
     bindProcess(daemon, logger);
     await daemon.load();
     await daemon.start();
+    if (!values.console) {
+      const where = values.logfile === '' ? 'nowhere: logfile is empty' : `to ${values.logfile}`;
+      process.stdout.write(`websock: logging ${where}; -console shows it here\n`);
+    }
   } catch (error) {
     const { text, exitCode } = lastWords(error);
     logger.error(text);

@@ -86,7 +86,15 @@ export class Daemon {
   async start(): Promise<void> {
     const { values } = this.config;
     const { log, limits, deadlines, access, admission } = this;
-    const http = new HttpSide({ log, limits, deadlines, access, admission, routes: this.router, ...values.http });
+    const http = new HttpSide({
+      log,
+      limits,
+      deadlines,
+      access,
+      admission,
+      routes: this.router,
+      keepAliveTimeout: values.http.keepAliveTimeout,
+    });
     const context: ConnectionContext = {
       log,
       limits,
@@ -117,11 +125,6 @@ export class Daemon {
       throw error;
     }
     this.announce();
-  }
-
-  /** The addresses that are listened on: `127.0.0.1:8096`, `/run/websock.sock`. */
-  get endpoints(): string[] {
-    return this.listeners.flatMap(({ endpoints }) => endpoints);
   }
 
   /**

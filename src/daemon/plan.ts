@@ -40,7 +40,11 @@ export function makePlan(config: Config): Plan {
   return {
     addresses,
     tls: secure === undefined ? undefined : tlsOptions(config, secure, judge),
-    limits: { ...values.limits, maxClients: maxClients === 0 ? openFilesLimit() - SPARE_FILES : maxClients },
+    limits: {
+      ...values.limits,
+      ...values.http,
+      maxClients: maxClients === 0 ? openFilesLimit() - SPARE_FILES : maxClients,
+    },
   };
 }
 
@@ -49,9 +53,8 @@ type Judge = <Result>(name: string, check: () => Result) => Result;
 function tlsOptions(config: Config, secure: ListenAddress, judge: Judge): TlsOptions {
   const { values } = config;
   const { certFile, pkFile } = values;
-  if (certFile === '') throw config.error('certFile', `${secure.url} needs a certificate, and certFile is empty`);
-  if (pkFile === '')
-    throw config.error('pkFile', `${secure.url} needs the certificate's private key, and pkFile is empty`);
+  if (certFile === '') throw config.error('adress', `${secure.url} needs a certificate: set certFile and pkFile`);
+  if (pkFile === '') throw config.error('adress', `${secure.url} needs the private key of its certificate: set pkFile`);
   const certificates: CertificateFiles[] = [{ host: '', certFile, pkFile }];
   judge('certFile', () => readCertificate({ host: '', certFile, pkFile }));
   for (const { name, host, ...files } of values.named.tls) {

@@ -1,4 +1,4 @@
-import { messageOf, stackOf } from '../errors.ts';
+import { describeThrown, messageOf, traceOf } from '../errors.ts';
 import type { Daemon } from './daemon.ts';
 import type { Logger } from './logger.ts';
 
@@ -22,11 +22,13 @@ export function bindProcess(daemon: Daemon, logger: Logger): void {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  process.on('SIGHUP', () => logger.reopen());
+  process.on('SIGHUP', () => {
+    logger.reopen();
+    logger.info('SIGHUP: the log is opened again, where it says rotate=external');
+  });
   // From a plugin's own timer or promise: nobody's client is known, and the others are served on.
   const stray = (error: unknown): void => {
-    const stack = stackOf(error);
-    logger.error(`nobody caught this error: ${(stack ?? messageOf(error)).replaceAll(/\s*\n\s*/g, ' ')}`, { stack });
+    logger.error(`nobody caught this error: ${describeThrown(error)}`, { stack: traceOf(error) });
   };
   process.on('uncaughtException', stray);
   process.on('unhandledRejection', stray);

@@ -17,14 +17,15 @@ export interface HttpContext {
   readonly access: Access;
   readonly admission: Admission;
   readonly routes: Routes;
-  /** Seconds that a request's body may take. */
-  readonly bodyTimeout: number;
   /** Seconds that a kept-alive connection may be idle. */
   readonly keepAliveTimeout: number;
 }
 
 export const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json';
+
+/** What a connection is waited for: the next head, a body, that its answer is taken, that it leaves. */
+export type Awaited = 'head' | 'body' | 'taken' | 'leave';
 
 /** A connection that speaks HTTP: at any time one deadline keeps it moving. */
 export class HttpConnection implements Deadline {
@@ -35,12 +36,33 @@ export class HttpConnection implements Deadline {
   response: ServerResponse | null = null;
   /** It ends with the answer in flight: the daemon stops. */
   last = false;
+  awaited: Awaited = 'head';
+  private readonly deadlines: Deadlines;
   private readonly onLate: (connection: HttpConnection) => void;
+  private taken = 0;
 
-  constructor(stream: Socket, peer: HttpPeer, onLate: (connection: HttpConnection) => void) {
+  constructor(stream: Socket, peer: HttpPeer, deadlines: Deadlines, onLate: (connection: HttpConnection) => void) {
     this.stream = stream;
     this.peer = peer;
+    this.deadlines = deadlines;
     this.onLate = onLate;
+  }
+
+  /** It has `seconds` for `what`, from now on, whatever it was waited for before. */
+  await(what: Awaited, seconds: number): void {
+    this.awaited = what;
+    this.taken = this.peer.taken();
+    this.deadlines.arm(this, seconds);
+  }
+
+  /** It is waited for us. */
+  rest(): void {
+    this.deadlines.disarm(this);
+  }
+
+  /** Whether it has taken some of its answer since it is waited for. */
+  get moves(): boolean {
+    return this.peer.taken() !== this.taken;
   }
 
   expire(): void {
@@ -81,9 +103,9 @@ export class Exchange {
     return this.origin !== '' && this.context.access.originAllowed(this.origin, this.headers.host);
   }
 
-  /** Answers with JSON. */
-  answer(status: number, json: string, headers: Headers = {}): void {
-    this.log(status === 200 ? '200' : `${status} ${json}`, status);
+  /** Answers with JSON. @param note what the log says behind the status. */
+  answer(status: number, json: string, note: string, headers: Headers = {}): void {
+    this.log(`${status === 200 ? '' : 'refused: '}${status}${note}`, status);
     this.write(status, JSON_TYPE, `${json}\n`, headers, status >= 400 && !this.request.complete);
   }
 
@@ -101,9 +123,9 @@ export class Exchange {
 
   private write(status: number, type: string, body: string, headers: Headers, close: boolean): void {
     const { request, response, connection } = this;
-    const { deadlines, limits } = this.context;
+    const { limits } = this.context;
     if (response.headersSent || connection.stream.destroyed) return;
-    deadlines.arm(connection, limits.values.writeTimeout);
+    connection.await('taken', limits.values.writeTimeout);
     this.allowOrigin();
     const closing = close || connection.last ? { Connection: 'close' } : {};
     const length = Buffer.byteLength(body);
@@ -118,7 +140,7 @@ export class Exchange {
     // what is left of the body is read and dropped, for as long as a client that closes is given.
     response.write(body);
     request.once('end', () => response.end());
-    deadlines.arm(connection, limits.values.closeTimeout);
+    connection.await('leave', limits.values.closeTimeout);
   }
 
   private log(text: string, status: number): void {
@@ -126,7 +148,8 @@ export class Exchange {
     const { ip } = this.from;
     const path = printable(this.path);
     const method = this.request.method ?? '';
-    this.context.log.info(`#${id} ${ip} ${method} ${path}: ${text}`, { id, ip, path, kind: 'tcp', status });
+    const level = status === 401 || status === 403 || status === 429 ? 'warn' : 'info';
+    this.context.log[level](`#${id} ${ip} ${method} ${path}: ${text}`, { id, ip, path, kind: 'tcp', status });
   }
 }
 

@@ -1,11 +1,20 @@
 import { bearer } from '../connection/access.ts';
-import { type Additions, type HandshakeRequest, readAnswer, type Route, schemeOf } from '../connection/route.ts';
-import { describeThrown, stackOf } from '../errors.ts';
+import {
+  type Additions,
+  type HandshakeAnswer,
+  type HandshakeRequest,
+  promiseOf,
+  readAnswer,
+  type Route,
+  schemeOf,
+} from '../connection/route.ts';
+import { describeThrown, traceOf } from '../errors.ts';
 import { printable } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Refusal } from '../wire/handshake.ts';
 import { type Body, BodyError, parseBody, readBody } from './body.ts';
 import type { Exchange, HttpContext } from './exchange.ts';
+import { inTime, LATE } from './intime.ts';
 import { type Answer, Poster } from './poster.ts';
 
 /** Where a POST goes, and what `onHandshake` gave. */
@@ -22,18 +31,18 @@ export async function answerPost(context: HttpContext, exchange: Exchange, expec
   try {
     const target = await judge(context, exchange);
     if ('status' in target) {
-      exchange.answer(target.status, closePacket(target.text), target.headers);
+      exchange.answer(target.status, closePacket(target.text), ` ${target.text}`, target.headers);
       return;
     }
     const length = Number(exchange.headers['content-length'] ?? 0);
     if (expectsContinue && length <= context.limits.values.maxPayload) exchange.response.writeContinue();
-    const { status, body } = await deliver(context, exchange, target);
-    exchange.answer(status, body);
+    const { status, body, note } = await deliver(context, exchange, target);
+    exchange.answer(status, body, note);
   } catch (error) {
     const { id } = exchange.connection.peer;
     const who = `#${id} ${exchange.from.ip} POST ${printable(exchange.path)}`;
-    context.log.error(`${who}: ${describeThrown(error)}`, { id, stack: stackOf(error) });
-    exchange.answer(500, closePacket('the resource failed'));
+    context.log.error(`${who}: ${describeThrown(error)}`, { id, stack: traceOf(error) });
+    exchange.answer(500, closePacket('the resource failed'), ' the resource failed');
   }
 }
 
@@ -52,8 +61,26 @@ async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal 
   if (route === undefined || !route.accepts.has(request.scheme)) {
     return { status: 404, text: `no such resource: ${printable(path)}` };
   }
-  const answer = readAnswer(await route.resource.onHandshake?.(request));
+  const given = await asked(context, exchange, route.resource.onHandshake?.(request));
+  if (given === LATE) return { status: 504, text: limits.over('handlerTimeout').text };
+  const answer = readAnswer(given);
   return 'status' in answer ? answer : { route, additions: answer };
+}
+
+/** Waits for `onHandshake`. */
+function asked(
+  { deadlines, limits, log }: HttpContext,
+  { connection, from, path }: Exchange,
+  given: HandshakeAnswer | Promise<HandshakeAnswer>,
+): HandshakeAnswer | Promise<HandshakeAnswer | typeof LATE> {
+  const promise = promiseOf(given);
+  if (promise === null) return given;
+  return inTime(promise, deadlines, limits.values.handlerTimeout, (error) => {
+    const { id } = connection.peer;
+    log.error(`#${id} ${from.ip} POST ${printable(path)}: onHandshake failed, too late: ${describeThrown(error)}`, {
+      id,
+    });
+  });
 }
 
 /** A page that may not connect. */
@@ -72,13 +99,14 @@ async function deliver(context: HttpContext, exchange: Exchange, target: Target)
   const { limits } = context;
   const { maxPayload, maxChunks } = limits.values;
   let body: Body;
+  exchange.connection.await('body', limits.values.bodyTimeout);
   try {
     const bytes = await readBody(exchange.request, maxPayload);
     body = parseBody(bytes, exchange.headers['content-type'] ?? '', maxChunks);
   } catch (error) {
     if (!(error instanceof BodyError)) throw error;
     if (error.limit !== undefined) limits.over(error.limit);
-    return { status: error.status, body: closePacket(error.message) };
+    return { status: error.status, note: ` ${error.message}`, body: closePacket(error.message) };
   }
   const answers: Answer[] = [];
   for (const text of body.messages) {
@@ -88,7 +116,11 @@ async function deliver(context: HttpContext, exchange: Exchange, target: Target)
     answers.push(await poster.handle(message, { binary: body.binary, buffered: false }));
   }
   if (!body.many) return answers[0];
-  return { status: 200, body: `[${answers.map((answer) => answer.body).join(',')}]` };
+  return {
+    status: 200,
+    note: `, ${answers.length} messages`,
+    body: `[${answers.map((answer) => answer.body).join(',')}]`,
+  };
 }
 
 function posterOf(context: HttpContext, exchange: Exchange, { route, additions }: Target): Poster {

@@ -1,9 +1,10 @@
 import { type ClientLink, type Identity, LinkedClient } from '../connection/client.ts';
-import type { Deadline, Deadlines } from '../connection/deadlines.ts';
+import type { Deadlines } from '../connection/deadlines.ts';
 import type { Limits } from '../connection/limits.ts';
 import { type Handled, type MessageInfo, promiseOf, type Route } from '../connection/route.ts';
-import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, stackOf } from '../errors.ts';
+import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, traceOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { inTime, LATE } from './intime.ts';
 import { closePacket, NEXT, nextPacket } from '../packet/packet.ts';
 
 /** What a POST is answered with. */
@@ -11,6 +12,8 @@ export interface Answer {
   readonly status: number;
   /** JSON. */
   readonly body: string;
+  /** What the log says of it. */
+  readonly note: string;
 }
 
 interface PosterContext {
@@ -18,16 +21,6 @@ interface PosterContext {
   readonly deadlines: Deadlines;
   readonly limits: Limits;
 }
-
-class Timeout implements Deadline {
-  slot: Set<Deadline> | null = null;
-  readonly expire: () => void;
-  constructor(expire: () => void) {
-    this.expire = expire;
-  }
-}
-
-const LATE = Symbol('late');
 
 /** The client behind one message of a POST: what the resource sends to it becomes the answer (PROTOCOL.md §7). */
 export class Poster implements ClientLink {
@@ -53,7 +46,7 @@ export class Poster implements ClientLink {
     if (message.length === 0) return this.answer(undefined);
     let result: Handled | typeof LATE;
     try {
-      result = await this.inTime(this.route.resource.onData(this.client, message, info));
+      result = await this.wait(this.route.resource.onData(this.client, message, info));
     } catch (error) {
       return this.thrown(error);
     }
@@ -65,7 +58,11 @@ export class Poster implements ClientLink {
       });
       return this.end(504, text);
     }
-    return this.answer(result ?? undefined);
+    try {
+      return this.answer(result ?? undefined);
+    } catch (error) {
+      return this.thrown(error); // what JSON cannot hold
+    }
   }
 
   send(data: string | Buffer, binary: boolean): boolean {
@@ -91,25 +88,13 @@ export class Poster implements ClientLink {
     this.closed ??= { code, reason };
   }
 
-  private inTime(result: Handled | Promise<Handled>): Handled | Promise<Handled | typeof LATE> {
-    const promise = promiseOf(result);
-    if (promise === null) return result;
-    return new Promise((done, fail) => {
-      const timeout = new Timeout(() => done(LATE));
-      this.context.deadlines.arm(timeout, this.context.limits.values.handlerTimeout);
-      promise.then(
-        (value) => {
-          this.context.deadlines.disarm(timeout);
-          done(value);
-        },
-        (error: unknown) => {
-          if (timeout.slot === null) this.log(error, 'onData failed, its client was answered already');
-          this.context.deadlines.disarm(timeout);
-          // oxlint-disable-next-line prefer-promise-reject-errors -- passed on as the resource threw it
-          fail(error);
-        },
-      );
-    });
+  private wait(answer: Handled | Promise<Handled>): Handled | Promise<Handled | typeof LATE> {
+    const promise = promiseOf(answer);
+    if (promise === null) return answer;
+    const { deadlines, limits } = this.context;
+    return inTime(promise, deadlines, limits.values.handlerTimeout, (error) =>
+      this.log(error, 'onData failed, its client was answered already'),
+    );
   }
 
   private thrown(error: unknown): Answer {
@@ -134,18 +119,20 @@ export class Poster implements ClientLink {
     }
     const next = typeof fields === 'object' && fields !== null ? nextPacket(fields) : NEXT;
     this.closed ??= { code: CLOSE.NORMAL, reason: '' };
-    return { status: 200, body: `${next.slice(0, -1)},"packets":[${this.packets.join(',')}]}` };
+    const { delivered } = fields ?? {};
+    const note = delivered === undefined ? '' : `, delivered ${String(delivered)}`;
+    return { status: 200, note, body: `${next.slice(0, -1)},"packets":[${this.packets.join(',')}]}` };
   }
 
   private end(status: number, error: string): Answer {
     this.closed = { code: CLOSE.NORMAL, reason: '' };
-    return { status, body: closePacket(error) };
+    return { status, note: ` ${error}`, body: closePacket(error) };
   }
 
   private log(error: unknown, what: string): void {
     this.context.log.error(`${this.who}: ${what}: ${describeThrown(error)}`, {
       id: this.client.id,
-      stack: stackOf(error),
+      stack: traceOf(error),
     });
   }
 }

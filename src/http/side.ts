@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { HttpPeer } from '../connection/context.ts';
 import { acceptsWeb } from '../connection/route.ts';
 import { printable } from '../log.ts';
-import { hasToken } from '../wire/handshake.ts';
+import { hasToken, type Refusal, refusalResponse } from '../wire/handshake.ts';
 import { Exchange, HttpConnection, type HttpContext, TEXT } from './exchange.ts';
 import { answerPost, foreign } from './post.ts';
 
@@ -38,13 +38,13 @@ export class HttpSide {
 
   /** Serves a stream that speaks HTTP. */
   take(stream: Socket, peer: HttpPeer): void {
-    const connection = new HttpConnection(stream, peer, (late) => this.onLate(late));
+    const connection = new HttpConnection(stream, peer, this.context.deadlines, (late) => this.onLate(late));
     this.connections.set(stream, connection);
     stream.once('close', () => {
-      this.context.deadlines.disarm(connection);
+      connection.rest();
       this.connections.delete(stream);
     });
-    this.context.deadlines.arm(connection, this.context.limits.values.headTimeout);
+    connection.await('head', this.context.limits.values.headTimeout);
     this.server.emit('connection', stream);
     stream.resume();
   }
@@ -76,12 +76,10 @@ export class HttpSide {
       request.socket.destroy();
       return;
     }
-    const { deadlines } = this.context;
     connection.response = response;
-    deadlines.arm(connection, this.context.bodyTimeout);
+    connection.rest();
     request.once('end', () => {
-      // Once the answer is written, its own deadline runs.
-      if (!response.writableEnded) deadlines.disarm(connection);
+      if (connection.awaited === 'body') connection.rest();
     });
     response.once('close', () => {
       // Of requests sent ahead, the last one's answer ends the connection's work.
@@ -89,7 +87,7 @@ export class HttpSide {
       connection.response = null;
       if (connection.stream.destroyed) return;
       // Idle time is kept by node:http, but not the time of the next head.
-      deadlines.arm(connection, this.context.keepAliveTimeout + this.context.limits.values.headTimeout);
+      connection.await('head', this.context.keepAliveTimeout + this.context.limits.values.headTimeout);
     });
     this.dispatch(new Exchange(this.context, connection, request, response), expectsContinue);
   }
@@ -145,19 +143,25 @@ export class HttpSide {
     exchange.request.resume();
   }
 
+  /** Somebody has not done what was waited for. */
   private onLate(connection: HttpConnection): void {
-    const { peer, stream, response } = connection;
-    if (response?.headersSent === true && !response.writableEnded) {
-      stream.destroy(); // it was answered, and went on sending
+    const { peer, stream, response, awaited } = connection;
+    const { limits, log } = this.context;
+    if (awaited === 'leave') {
+      stream.destroy();
       return;
     }
-    this.context.limits.over('headTimeout');
-    this.context.log.info(`#${peer.id} ${peer.ip} HTTP: too slow, closed`, { id: peer.id, ip: peer.ip });
+    if (awaited === 'taken' && connection.moves) {
+      connection.await('taken', limits.values.writeTimeout);
+      return;
+    }
+    const limit = ({ head: 'headTimeout', body: 'bodyTimeout', taken: 'writeTimeout' } as const)[awaited];
+    const { text } = limits.over(limit);
+    log.info(`#${peer.id} ${peer.ip} HTTP: over ${limit}: ${text}: closed`, { id: peer.id, ip: peer.ip, limit });
     if (response !== null && !response.headersSent) {
-      const text = 'the request took too long\n';
-      response.writeHead(408, { 'Content-Type': TEXT, 'Content-Length': text.length, Connection: 'close' });
-      response.end(text, () => stream.destroy());
-      this.context.deadlines.arm(connection, this.context.limits.values.closeTimeout);
+      connection.await('leave', limits.values.closeTimeout);
+      response.writeHead(408, { 'Content-Type': TEXT, 'Content-Length': text.length + 1, Connection: 'close' });
+      response.end(`${text}\n`, () => stream.destroy());
     } else stream.destroy();
   }
 
@@ -166,7 +170,7 @@ export class HttpSide {
     const connection = this.connections.get(stream);
     const who = connection === undefined ? 'HTTP client' : `#${connection.peer.id} ${connection.peer.ip}`;
     this.context.log.info(`${who} refused: 405 method not served`, { id: connection?.peer.id, status: 405 });
-    this.endRaw(stream, '405 Method Not Allowed', 'the method is not served\n', `Allow: ${ALLOW}\r\n`);
+    this.endRaw(stream, { status: 405, text: 'the method is not served', headers: { Allow: ALLOW } });
   }
 
   private onClientError(error: NodeJS.ErrnoException, stream: Duplex): void {
@@ -177,19 +181,16 @@ export class HttpSide {
     if (error.code === 'HPE_INVALID_METHOD') this.refuseMethod(stream);
     else if (error.code === 'HPE_HEADER_OVERFLOW') {
       this.context.limits.over('maxHead');
-      this.endRaw(stream, '431 Request Header Fields Too Large', 'the request head is too large\n');
-    } else this.endRaw(stream, '400 Bad Request', 'not a valid HTTP request\n');
+      this.endRaw(stream, { status: 431, text: 'the request head is too large' });
+    } else this.endRaw(stream, { status: 400, text: 'not a valid HTTP request' });
   }
 
   /** A response past node:http, and the end of the connection. */
-  private endRaw(stream: Duplex, status: string, text: string, headers = ''): void {
+  private endRaw(stream: Duplex, refusal: Refusal): void {
     const connection = this.connections.get(stream);
-    if (connection !== undefined) this.context.deadlines.arm(connection, this.context.limits.values.closeTimeout);
+    connection?.await('leave', this.context.limits.values.closeTimeout);
     if (!stream.writable) return;
-    const length = Buffer.byteLength(text);
-    stream.end(
-      `HTTP/1.1 ${status}\r\n${headers}Content-Type: ${TEXT}\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${text}`,
-    );
+    stream.end(refusalResponse(refusal), 'latin1');
     stream.resume();
   }
 }

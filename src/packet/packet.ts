@@ -16,11 +16,23 @@ export interface NextFields {
   [field: string]: unknown;
 }
 
+/** Whom a feedback is for; null: nobody. A uuid counts only as a text, an ident also as a safe integer, by its digits. */
+export function addresseeOf({ uuid, ident }: Packet): { uuid: string } | { ident: string } | null {
+  if (typeof uuid === 'string' && uuid !== '') return { uuid };
+  const name = Number.isSafeInteger(ident) ? String(ident) : ident;
+  return typeof name === 'string' && name !== '' ? { ident: name } : null;
+}
+
 /** The `next` of a message whose handler had nothing to add. */
 export const NEXT = '{"opcode":"next","fyi":""}';
 
 /** A `next` with more in it; no field can make another packet of it. */
 export function nextPacket(fields: NextFields): string {
+  const { delivered } = fields;
+  // The one that nearly all of them are.
+  if (Number.isSafeInteger(delivered) && Object.keys(fields).length === 1) {
+    return `{"opcode":"next","fyi":"","delivered":${delivered}}`;
+  }
   return JSON.stringify(Object.assign({ opcode: '', fyi: '' }, fields, { opcode: 'next' }));
 }
 

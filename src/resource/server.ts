@@ -2,7 +2,7 @@ import type { Client, SendOptions } from '../connection/client.ts';
 import { Outgoing } from '../connection/encode.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Log } from '../log.ts';
-import { type Packet, parsePacket } from '../packet/packet.ts';
+import { addresseeOf, type Packet, parsePacket } from '../packet/packet.ts';
 
 /** Whom a feedback is for, where it is not in the packet itself. */
 export interface FeedbackOptions {
@@ -34,8 +34,11 @@ export interface Server {
    * @returns how many clients it was queued for.
    */
   feedback(packet: Packet | string, options?: FeedbackOptions): number;
-  /** Whether a client may use an opcode of PROTOCOL.md §5: web clients by `[security] webMay`, all others always. */
-  may(client: Client, opcode: string): boolean;
+  /**
+   * Whether a client may do what a packet asks for (PROTOCOL.md §5): web clients by `[security] webMay`, where a feedback
+   * by ident is `feedback-ident`; all others always.
+   */
+  may(client: Client, packet: Packet): boolean;
   /** Writes a line to the daemon's log, with the resource's path in front. */
   log(text: string): void;
 }
@@ -85,17 +88,19 @@ export class ResourceServer implements Server {
   }
 
   feedback(packet: Packet | string, options: FeedbackOptions = {}): number {
-    const { uuid, ident } = typeof packet === 'string' ? parsePacket(packet) : packet;
+    const target = addresseeOf(typeof packet === 'string' ? parsePacket(packet) : packet);
+    if (target === null) return 0;
     const text = options.text ?? (typeof packet === 'string' ? packet : JSON.stringify(packet));
     const { hub } = this.context;
-    if (typeof uuid === 'string' && uuid !== '') return hub.toUuid(uuid, new Outgoing(text, false));
-    const name = Number.isSafeInteger(ident) ? String(ident) : ident;
-    if (typeof name !== 'string' || name === '') return 0;
-    return hub.toIdent(options.app ?? this.app, name, new Outgoing(text, false));
+    const outgoing = new Outgoing(text, false);
+    if ('uuid' in target) return hub.toUuid(target.uuid, outgoing);
+    return hub.toIdent(options.app ?? this.app, target.ident, outgoing);
   }
 
-  may(client: Client, opcode: string): boolean {
-    return client.kind !== 'websocket' || this.context.webMay.has(opcode);
+  may(client: Client, packet: Packet): boolean {
+    if (client.kind !== 'websocket') return true;
+    const target = packet.opcode === 'feedback' ? addresseeOf(packet) : null;
+    return this.context.webMay.has(target !== null && 'ident' in target ? 'feedback-ident' : packet.opcode);
   }
 
   log(text: string): void {

@@ -36,6 +36,8 @@ export function parseAddresses(value: string): ListenAddress[] {
     .map((part) => part.trim())
     .filter((part) => part !== '');
   if (parts.length === 0) throw new Error(`it is empty: give ${FORMS}`);
+  const twice = parts.find((part, index) => parts.indexOf(part) !== index);
+  if (twice !== undefined) throw new Error(`'${twice}' is in it twice`);
   return parts.map(parseAddress);
 }
 

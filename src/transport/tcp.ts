@@ -4,6 +4,7 @@ import { connect, createServer, isIP, type Server, type Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls';
 import { messageOf, WebsockError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { refusalResponse } from '../wire/handshake.ts';
 import { formatEndpoint, type ListenAddress } from './address.ts';
 import { peerAddress, StreamSocket } from './socket.ts';
 import { createTlsServer, type TlsOptions } from './tls.ts';
@@ -12,8 +13,7 @@ import type { Accept, Listener, Transport } from './transport.ts';
 /** First byte of a TLS record that holds a handshake (RFC 8446 §5.1); no HTTP method and no path begins with it. */
 const TLS_HANDSHAKE = 0x16;
 
-const NOT_TLS_TEXT = 'this port speaks TLS: use wss:// or https://\n';
-const NOT_TLS = `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: ${NOT_TLS_TEXT.length}\r\nConnection: close\r\n\r\n${NOT_TLS_TEXT}`;
+const NOT_TLS = refusalResponse({ status: 400, text: 'this port speaks TLS: use wss:// or https://' });
 
 export interface NetOptions {
   /** Seconds of silence before TCP keep-alive probes. */
@@ -22,6 +22,23 @@ export interface NetOptions {
   readonly backlog: number;
   /** undefined: no listener may ask for TLS. */
   readonly tls: TlsOptions | undefined;
+}
+
+/** A listener's way in, and who waits there: sockets whose first byte, or TLS handshake, is still to come. */
+class Door {
+  readonly address: ListenAddress;
+  readonly accept: Accept;
+  readonly waiting = new Map<string, Socket>();
+
+  constructor(address: ListenAddress, accept: Accept) {
+    this.address = address;
+    this.accept = accept;
+  }
+}
+
+/** What a socket and the TLS socket on top of it have in common. */
+function keyOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
 }
 
 /** Plain and TLS listeners on the public API of node:net and node:tls. */
@@ -37,34 +54,34 @@ export class NetTransport implements Transport {
   async listen(address: ListenAddress, accept: Accept): Promise<Listener> {
     const servers: Server[] = [];
     const endpoints: string[] = [];
+    const door = new Door(address, accept);
     if (address.path !== undefined) {
       await removeStale(address.path);
-      const server = this.server(address, accept);
+      const server = this.server(door);
       await bind(server, address, { path: address.path, backlog: this.options.backlog });
       if (address.mode !== undefined) chmodSync(address.path, address.mode);
       servers.push(server);
       endpoints.push(address.path);
     } else {
-      await this.listenTcp(address, accept, servers, endpoints);
+      await this.listenTcp(door, servers, endpoints);
     }
     for (const server of servers) this.reportErrors(server, address);
     const close = async (): Promise<void> => {
-      await Promise.all(servers.map((server) => new Promise<void>((done) => server.close(() => done()))));
+      const closed = Promise.all(servers.map((server) => new Promise<void>((done) => server.close(() => done()))));
+      // Nobody knows them yet: who is still to speak, or in the middle of a TLS handshake, is not waited for.
+      for (const socket of door.waiting.values()) socket.destroy();
+      await closed;
     };
     return { endpoints, address, close };
   }
 
   /** A name may stand for several addresses: each that this machine has is listened on, on one port. */
-  private async listenTcp(
-    address: ListenAddress,
-    accept: Accept,
-    servers: Server[],
-    endpoints: string[],
-  ): Promise<void> {
+  private async listenTcp(door: Door, servers: Server[], endpoints: string[]): Promise<void> {
+    const { address } = door;
     let port = address.port;
     let failure: unknown;
     for (const host of await resolve(address)) {
-      const server = this.server(address, accept);
+      const server = this.server(door);
       try {
         await bind(server, address, { host, port, backlog: this.options.backlog });
       } catch (error) {
@@ -85,8 +102,8 @@ export class NetTransport implements Transport {
     if (servers.length === 0) throw failure;
   }
 
-  private server(address: ListenAddress, accept: Accept): Server {
-    const tls = address.security === 'plain' ? undefined : this.tlsServer(address, accept);
+  private server(door: Door): Server {
+    const tls = door.address.security === 'plain' ? undefined : this.tlsServer(door);
     const server = createServer({
       allowHalfOpen: true,
       noDelay: true,
@@ -94,13 +111,15 @@ export class NetTransport implements Transport {
       keepAliveInitialDelay: this.options.keepAlive * 1000,
     });
     server.on('connection', (socket) => {
-      if (tls === undefined) this.give(socket, address, false, accept);
-      else this.sniff(socket, address, tls, accept);
+      if (tls === undefined) this.give(socket, door, false);
+      else this.sniff(socket, door, tls);
     });
     return server;
   }
 
-  private give(socket: Socket, address: ListenAddress, secure: boolean, accept: Accept): void {
+  private give(socket: Socket, door: Door, secure: boolean): void {
+    const { address, accept } = door;
+    door.waiting.delete(keyOf(socket));
     const ip = peerAddress(socket, address.path !== undefined);
     if (ip !== null) accept(new StreamSocket(socket, ip, secure));
     else {
@@ -110,12 +129,12 @@ export class NetTransport implements Transport {
     }
   }
 
-  private tlsServer(address: ListenAddress, accept: Accept): TlsServer {
+  private tlsServer(door: Door): TlsServer {
     const { tls } = this.options;
     if (tls === undefined) throw new Error('a TLS listener without a certificate');
     return createTlsServer(
       tls,
-      (socket) => this.give(socket, address, true, accept),
+      (socket) => this.give(socket, door, true),
       (socket, why) => {
         const from = socket.remoteAddress ?? 'a client that left';
         this.log.info(`TLS handshake with ${from} failed: ${why}`, { ip: socket.remoteAddress, reason: why });
@@ -124,29 +143,36 @@ export class NetTransport implements Transport {
   }
 
   /** Looks at the first byte: TLS, or plain text where that is served too, or a client at the wrong door. */
-  private sniff(socket: Socket, address: ListenAddress, tls: TlsServer, accept: Accept): void {
+  private sniff(socket: Socket, door: Door, tls: TlsServer): void {
+    const { address } = door;
+    const key = keyOf(socket);
+    door.waiting.set(key, socket);
     const late = setTimeout(
       () => {
         this.log.info(`${socket.remoteAddress} sent nothing on ${address.url}`, { ip: socket.remoteAddress });
         socket.destroy();
       },
-      (this.options.tls?.timeout ?? 5) * 1000,
+      (this.options.tls?.timeout ?? 0) * 1000,
     );
+    const onEnd = (): void => void socket.end();
     const onError = (error: Error): void => {
       this.log.debug(`${socket.remoteAddress} left before it sent a byte: ${error.message}`);
     };
     socket.on('error', onError);
-    socket.once('close', () => clearTimeout(late));
-    socket.once('end', () => socket.end());
+    socket.once('close', () => {
+      clearTimeout(late);
+      if (door.waiting.get(key) === socket) door.waiting.delete(key);
+    });
+    socket.once('end', onEnd);
     socket.once('readable', () => {
       const first: Buffer | null = socket.read(1);
       if (first === null) return;
       clearTimeout(late);
       socket.off('error', onError);
-      socket.removeAllListeners('end');
+      socket.off('end', onEnd);
       socket.unshift(first);
       if (first[0] === TLS_HANDSHAKE) tls.emit('connection', socket);
-      else if (address.security === 'both') this.give(socket, address, false, accept);
+      else if (address.security === 'both') this.give(socket, door, false);
       else this.refusePlain(socket, address);
     });
   }

@@ -78,7 +78,9 @@ export function createTlsServer(options: TlsOptions, onSecure: OnSecure, onFailu
     server.addContext(files.host, { ...readCertificate(files), minVersion: options.minVersion });
   server.on('secureConnection', onSecure);
   server.on('tlsClientError', (error, socket) => {
-    onFailure(socket, messageOf(error));
+    // OpenSSL's own words, without its numbers and file names.
+    const { reason } = error as { reason?: string };
+    onFailure(socket, reason ?? messageOf(error));
     socket.destroy();
   });
   return server;

@@ -36,6 +36,8 @@ export interface EngineOptions {
 export interface Engine {
   /** Name of the framing: what is encoded for one engine serves every engine of the same name. */
   readonly framing: string;
+  /** It has Close frames: a peer that ends without one is at fault. */
+  readonly hasClose: boolean;
   /** Text is handed over unchecked while this is true (pieces of a message may be cut inside a character). */
   raw: boolean;
 

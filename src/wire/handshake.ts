@@ -143,7 +143,7 @@ export function offeredProtocols(headers: Headers): string[] {
     .filter((name) => TOKEN.test(name));
 }
 
-/** The largest 101 that a script client reads whole with the `ready` that follows it (PROTOCOL.md §3). */
+/** The size that a script client's 101 is padded to, and its first frame: each is one of its reads (PROTOCOL.md §3). */
 export const SCRIPT_READ = 1024;
 const SCRIPT_HEAD_LIMIT = 1000;
 const PAD = 'X-Pad: ';

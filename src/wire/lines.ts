@@ -18,6 +18,10 @@ export class LineEngine extends HeldDecoder implements Engine {
     return 'lines';
   }
 
+  get hasClose(): boolean {
+    return false;
+  }
+
   get suffix(): string {
     return '\n';
   }

@@ -8,6 +8,10 @@ export class WebSocketEngine extends FrameDecoder implements Engine {
     return 'rfc6455';
   }
 
+  get hasClose(): boolean {
+    return true;
+  }
+
   get suffix(): string {
     return '';
   }

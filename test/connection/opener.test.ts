@@ -116,7 +116,7 @@ describe('the three ways in', () => {
     const request = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo';
     bed.socket.say(request.slice(0, 20), request.slice(20));
     expect(bed.socket.detached?.toString()).toBe(request);
-    expect(bed.context.handed.map(({ peer }) => peer)).toEqual([{ id: 1, ip: '127.0.0.1', secure: false }]);
+    expect(bed.context.handed.map(({ peer }) => peer)).toMatchObject([{ id: 1, ip: '127.0.0.1', secure: false }]);
     expect([bed.context.live.size, bed.context.deadlines.size, bed.context.admission.count]).toEqual([0, 0, 1]);
     gone(bed);
   });

@@ -183,7 +183,7 @@ describe('ScriptOutput', () => {
     expect(output.send('x'.repeat(1500), false)).toBe(true);
     expect(output.waiting).toBe(1504);
     expect(output.send('y', false)).toBe(false);
-    expect(told).toEqual(['sendQueue 1504']);
+    expect(told).toEqual(['backlog', 'sendQueue 1504']);
   });
 
   test('more than 16 nexts that wait for their pace: no more is read until all of them are out', () => {

@@ -135,7 +135,7 @@ describe('a page in Chromium', () => {
       `fetch('http://127.0.0.1:${daemon.port}/php', { method: 'POST', body: '{"opcode":"echo"}' }).then((r) => r.status)`,
     );
     expect(status).toBe(403);
-    await daemon.said(/POST \/php: 403/, from);
+    await daemon.said(/POST \/php: refused: 403/, from);
     await page.close();
   });
 });

@@ -115,7 +115,7 @@ describe('the Close of RFC 6455 §7', () => {
     peer.write(clientClose(code));
     expect((await peer.closeFrame()).code).toBe(code);
     peer.end();
-    await daemon.said(new RegExp(`closed: ${code} `), from);
+    await daemon.said(new RegExp(`closed by the client: ${code} `), from);
     await daemon.said(new RegExp(`/lab: onClose \\d+: ${code} `), from);
   });
 
@@ -150,7 +150,7 @@ describe('the Close of RFC 6455 §7', () => {
     const peer = await rawWeb('/lab');
     peer.end();
     expect((await peer.closeFrame()).code).toBe(1000);
-    await daemon.said(/closed: 1006 the client ended without a Close frame/, from);
+    await daemon.said(/closed by the client: 1006 the client ended without a Close frame/, from);
   });
 
   test('a client that is reset is gone: 1006', async () => {

@@ -64,7 +64,7 @@ describe('a POST', () => {
     const response = await curl(...args, `${url}/php`);
     expect(response.status).toBe(200);
     expect(await web.text()).toBe(text);
-    await daemon.said(/POST \/php: 200\n/, from);
+    await daemon.said(/POST \/php: 200, delivered 1\n/, from);
   });
 
   withCurl('that expects 100-continue, 1 MiB less a little: it is told to go on', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { fixture, type RunningDaemon, startDaemon } from '../support/daemon.ts';
@@ -85,14 +85,14 @@ describe('the log', () => {
     line.end();
     await line.rest();
     script.destroy();
-    await daemon.said(/#3 127\.0\.0\.1 \/ closed: 1006/);
+    await daemon.said(/#3 127\.0\.0\.1 \/ closed by the client: 1006/);
     expect(await daemon.stop()).toBe(0);
     for (const text of [
       '#1 127.0.0.1 /web websocket ws: open',
       '#2 127.0.0.1 /php tcp tcp ident cron: open',
       '#3 127.0.0.1 / tcp tcp: open',
       '#1 127.0.0.1 /web closed: 1000 quit',
-      '#2 127.0.0.1 /php closed: 1000 the client has ended',
+      '#2 127.0.0.1 /php closed by the client: 1000 the client has ended',
     ]) {
       expect(daemon.out).toContain(`; ${text}\n`);
     }
@@ -135,10 +135,7 @@ describe('the log', () => {
     const between = await WebPeer.open(`ws://127.0.0.1:${daemon.port}/`);
     await daemon.said(/#2 .*: open/);
     daemon.child.kill('SIGHUP');
-    // A signal says nothing: the new file does.
-    while (!existsSync(current)) {
-      await before.nothingElse();
-    }
+    await daemon.said(/SIGHUP: the log is opened again/);
     const after = await WebPeer.open(`ws://127.0.0.1:${daemon.port}/`);
     await Promise.all([before, between, after].map((peer) => peer.close()));
     expect(await daemon.stop()).toBe(0);
@@ -150,7 +147,7 @@ describe('the log', () => {
     const all = [...texts('ws.log.1'), ...texts('ws.log')];
     const opened = all.filter((text) => text.endsWith(': open')).map((text) => text.slice(0, 2));
     expect(opened).toEqual(['#1', '#2', '#3']);
-    expect(all.filter((text) => / closed: 1000/.test(text))).toHaveLength(3);
+    expect(all.filter((text) => / closed by the client: 1000/.test(text))).toHaveLength(3);
   });
 
   test('rotate=internal: the name leads to the current one of the numbered files', async () => {

@@ -130,7 +130,13 @@ describe('the bundled resources (PROTOCOL.md §5)', () => {
     expect([page.closed?.code, script.closed?.code]).toEqual([1000, 1000]);
   });
 
-  test.each(['', 'hello', '7', 'null', '[]', '{}', '{"opcode":7}', '{"opcode":"echo"', Buffer.from([0xff, 0xfe])])(
+  test('an empty message is acknowledged and goes no further', async () => {
+    const { page } = await room();
+    expect(await page.say('')).toEqual(NEXT);
+    expect(page.closed).toBeNull();
+  });
+
+  test.each(['hello', '7', 'null', '[]', '{}', '{"opcode":7}', '{"opcode":"echo"', Buffer.from([0xff, 0xfe])])(
     'no packet: %p closes with 1007',
     async (message) => {
       const { page } = await room();

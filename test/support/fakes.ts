@@ -132,6 +132,7 @@ export const LIMIT_VALUES: LimitValues = {
   maxHead: 8192,
   maxHeaders: 100,
   headTimeout: 10,
+  bodyTimeout: 30,
   closeTimeout: 5,
   handlerTimeout: 60,
   writeTimeout: 30,
