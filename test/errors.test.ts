@@ -69,7 +69,7 @@ describe('what was thrown', () => {
 
   test('is described by its message and the place where it was thrown; a SyntaxError without what it quotes', () => {
     expect(describeThrown('text')).toBe('text');
-    expect(describeThrown(new Error('x'))).toMatch(/^x \(at .*errors\.test\.ts:\d+:\d+\)$/);
+    expect(describeThrown(new Error('x'))).toMatch(/^x \(at .*errors\.test\.ts:\d+:\d+\)\)?$/);
     let thrown: unknown;
     try {
       JSON.parse('secret');
@@ -77,7 +77,7 @@ describe('what was thrown', () => {
       thrown = error;
     }
     expect(messageOf(thrown)).toContain('secret');
-    expect(describeThrown(thrown)).toMatch(/^SyntaxError \(at .*errors\.test\.ts:\d+:\d+\)$/);
+    expect(describeThrown(thrown)).toMatch(/^SyntaxError \(at .*errors\.test\.ts:\d+:\d+\)\)?$/);
     expect(traceOf(thrown)).toMatch(/^SyntaxError\n +at /);
     expect(traceOf(thrown)).not.toContain('secret');
     expect(traceOf('text')).toBeUndefined();

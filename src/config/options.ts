@@ -44,7 +44,7 @@ export const OPTIONS = [
     '',
     'adress',
     { aliases: ['address'], type: 'string', default: 'ws://localhost:8096', required: true, reloadable: false },
-    'Where to listen: one URL or several separated by commas. ws:// or tcp:// is plain, wss:// or ssl:// is TLS, ws+wss:// is both on one port, unix:/path is a Unix socket.',
+    'Where to listen: one URL or several separated by commas. ws:// or tcp:// is plain, wss:// or ssl:// is TLS, ws+wss:// is both on one port, unix:/path is a Unix socket. Without a port it is 80, or 443 with TLS.',
   ),
   row(
     '',

@@ -79,11 +79,12 @@ async function check(config: Config): Promise<void> {
   await daemon.load();
   const lines = [`configuration: ${config.file ?? 'none, the defaults'}`];
   for (const warning of config.warnings) lines.push(`warning: ${warning}`);
-  for (const { url, security } of daemon.plan.addresses) {
+  for (const { url, security, host, port } of daemon.plan.addresses) {
     const clients = { plain: 'ws, tcp, HTTP', tls: 'wss, ssl, HTTPS', both: 'ws, tcp, HTTP, wss, ssl, HTTPS' }[
       security
     ];
-    lines.push(`listen: ${url} (${clients})`);
+    const place = host === undefined || url.includes(`:${port}`) ? '' : `, port ${port}`;
+    lines.push(`listen: ${url}${place} (${clients})`);
   }
   for (const { certFile, host } of daemon.plan.tls?.certificates ?? []) {
     lines.push(`certificate: ${certFile}${host === '' ? '' : ` for ${host}`}`);

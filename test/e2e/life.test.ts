@@ -132,7 +132,11 @@ describe('exit code 2: what it was told cannot be used', () => {
       "adress='http://x'",
       /^websock: .*adress.*'http:\/\/x' is no address.*ws:\/\/HOST:PORT/,
     ],
-    ['TLS without a certificate', "adress='wss://127.0.0.1:0'", /^websock: .*line 1, adress: wss:\/\/127\.0\.0\.1:0 needs a certificate: set certFile and pkFile\n$/],
+    [
+      'TLS without a certificate',
+      "adress='wss://127.0.0.1:0'",
+      /^websock: .*line 1, adress: wss:\/\/127\.0\.0\.1:0 needs a certificate: set certFile and pkFile\n$/,
+    ],
     [
       'an origin with a path',
       "[security]\nallowedOrigins='https://a.b/c'",

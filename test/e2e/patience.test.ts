@@ -108,7 +108,9 @@ describe('who is waited for, and for how long', () => {
     const peer = await WebPeer.open(`ws://127.0.0.1:${port}/slow`);
     peer.socket.send('parse');
     expect((await peer.closed).code).toBe(1011);
-    await daemon.said(/#1 127\.0\.0\.1 \/slow: the resource failed: SyntaxError \(at Slow\.onData \(.*slow\.js:6:\d+\)\)/);
+    await daemon.said(
+      /#1 127\.0\.0\.1 \/slow: the resource failed: SyntaxError \(at Slow\.onData \(.*slow\.js:6:\d+\)\)/,
+    );
     await daemon.stop();
     expect(daemon.out + JSON.stringify(daemon.logged())).not.toContain('secret-payload');
   });
