@@ -89,6 +89,7 @@ async function check(config: Config): Promise<void> {
   for (const { certFile, host } of daemon.plan.tls?.certificates ?? []) {
     lines.push(`certificate: ${certFile}${host === '' ? '' : ` for ${host}`}`);
   }
+  lines.push(`connections: at most ${daemon.plan.limits.maxClients}`);
   for (const { path, accepts, app, dialog } of daemon.router.all()) {
     lines.push(`resource: ${path} for ${[...accepts].join(', ')}, app ${app}${dialog ? '' : ', without the dialog'}`);
   }

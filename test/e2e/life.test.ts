@@ -190,7 +190,7 @@ describe('--check', () => {
     const { certFile, pkFile } = makeCertificate(dir, { name: 'localhost', hosts: ['localhost'] });
     const ini = [
       `adress='ws://127.0.0.1:${port}, wss://127.0.0.1:1, ws+wss://127.0.0.1:2'`,
-      `certFile='${certFile}'\npkFile='${pkFile}'\nresources='${join(ROOT, 'resources')}'`,
+      `certFile='${certFile}'\npkFile='${pkFile}'\nresources='${join(ROOT, 'resources')}'\n[limits]\nmaxClients=9`,
     ].join('\n');
     const { code, stdout, stderr } = await websock(['--check'], ini, dir);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -200,10 +200,17 @@ describe('--check', () => {
         'listen: wss://127.0.0.1:1 (wss, ssl, HTTPS)\n' +
         'listen: ws+wss://127.0.0.1:2 (ws, tcp, HTTP, wss, ssl, HTTPS)\n' +
         `certificate: ${certFile}\n` +
+        'connections: at most 9\n' +
         'resource: / for ws, wss, tcp, ssl, app /\n' +
         'resource: /php for tcp, ssl, app /\n' +
         'resource: /web for ws, wss, app /\n',
     );
+  });
+
+  test('takes as many clients as there may be open files, less 64', async () => {
+    const command = `ulimit -n 300; exec ${process.execPath} ${join(ROOT, 'dist/run.js')} --check`;
+    const { stdout } = await run('sh', ['-c', command]);
+    expect(stdout).toMatch(/^connections: at most 236$/m);
   });
 
   test('a certificate whose key is another one’s: 2', async () => {
