@@ -137,7 +137,7 @@ export class Daemon {
     const { timeout, code } = this.config.values.stop;
     const reason = code === 1012 ? 'daemon restarting' : 'daemon stopping';
     context.draining = true;
-    this.log.info(`Stopping server: ${context.admission.count} connections`);
+    this.log.info(`Stopping server, connections: ${context.admission.count}`);
     const closed = this.close();
     const answered = http.stop();
     for (const connection of context.live) connection.stop(code, reason);
