@@ -58,7 +58,7 @@ describe('a start', () => {
       'Registered resource : /php',
       'Registered resource : /web',
     ]);
-    expect(texts.slice(6)).toEqual(['SIGTERM received', 'Stopping server: 0 connections', 'Server stopped', '']);
+    expect(texts.slice(6)).toEqual(['SIGTERM received', 'Stopping server, connections: 0', 'Server stopped', '']);
     expect(daemon.err).toBe('');
   });
 

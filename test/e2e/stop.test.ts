@@ -48,7 +48,7 @@ describe('a stop', () => {
     await Promise.all(['web', 'script', 'line', 'post'].map((name) => daemon.said(new RegExp(`works on ${name}`))));
     const from = daemon.out.length;
     daemon.child.kill('SIGTERM');
-    await daemon.said(/Stopping server: 4 connections/, from);
+    await daemon.said(/Stopping server, connections: 4/, from);
     daemon.child.kill('SIGUSR2');
 
     expect(await web.text()).toBe('result of web');
