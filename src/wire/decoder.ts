@@ -2,10 +2,51 @@ import { isUtf8 } from 'node:buffer';
 import type { Fault } from './engine.ts';
 import { OP, validCloseCode } from './frame.ts';
 import { HeldDecoder } from './held.ts';
-import { unmask } from './mask.ts';
+import { turned, unmask, unmaskTo } from './mask.ts';
 import { checkUtf8 } from './utf8.ts';
 
 const NO_BYTES = Buffer.alloc(0);
+
+/**
+ * A message reserves at most so many times the bytes that have come of it: a header may announce what never comes. So much
+ * that a long one is rarely moved.
+ */
+const RESERVE = 16;
+
+/** A message that does not lie whole in one chunk, as far as it has come; an idle connection has none. */
+class Assembly {
+  readonly opcode: number;
+  /** Its bytes are `body[0..filled)`. */
+  body: Buffer = NO_BYTES;
+  filled = 0;
+  frames = 0;
+  ascii = true;
+  /** `body` is UTF-8 up to here. */
+  checked = 0;
+  /** Not text, or text that is not to be checked. */
+  unchecked: boolean;
+  /** Of the frame whose payload is arriving: bytes still to come (-1: no such frame), its key from the next byte on, its FIN. */
+  missing = -1;
+  key = 0;
+  fin = false;
+
+  constructor(opcode: number, unchecked: boolean) {
+    this.opcode = opcode;
+    this.unchecked = unchecked;
+  }
+
+  /** Makes room for `more` bytes, and for those that are announced as far as they deserve it. */
+  reserve(more: number, maxPayload: number): void {
+    const need = this.filled + more;
+    if (need <= this.body.length) return;
+    // What comes in this frame is known; if others follow, doubling keeps the copying linear.
+    const announced = this.filled + this.missing;
+    const ahead = this.fin ? announced : Math.min(maxPayload, Math.max(announced, this.body.length * 2));
+    const larger = Buffer.allocUnsafeSlow(Math.min(ahead, need * RESERVE));
+    this.body.copy(larger, 0, 0, this.filled);
+    this.body = larger;
+  }
+}
 
 /**
  * Frames from a client (RFC 6455 §5, §6.2, §8.1): incremental, any split of the bytes gives the same messages.
@@ -13,33 +54,26 @@ const NO_BYTES = Buffer.alloc(0);
  * unmasked and checked for UTF-8 as its bytes arrive.
  */
 export abstract class FrameDecoder extends HeldDecoder {
-  // The message being assembled: its bytes are `body[0..filled)`.
-  private body: Buffer = NO_BYTES;
-  private filled = 0;
-  /** Its opcode; 0: none is being assembled. */
-  private opcode = 0;
-  private frames = 0;
-  private ascii = true;
-  /** `body` is UTF-8 up to here. */
-  private checked = 0;
-  /** Not text, or text that is not to be checked. */
-  private unchecked = false;
-  // The data frame whose payload is arriving: bytes still to come, its key (rotated to the next byte), its FIN.
-  private missing = -1;
-  private key = 0;
-  private fin = false;
+  /** The message being assembled. */
+  private assembly: Assembly | null = null;
+
+  override stop(): void {
+    super.stop();
+    this.assembly = null;
+  }
 
   protected run(b: Buffer): number {
     const n = b.length;
     let i = 0;
     for (;;) {
-      if (this.missing >= 0) {
-        const take = Math.min(this.missing, n - i);
-        if (!this.append(b, i, i + take)) return n;
+      const { assembly } = this;
+      if (assembly !== null && assembly.missing >= 0) {
+        const take = Math.min(assembly.missing, n - i);
+        if (!this.append(assembly, b, i, i + take)) return n;
         i += take;
-        if (this.missing > 0) return n;
-        this.missing = -1;
-        if (this.fin && !this.complete()) return i;
+        if (assembly.missing > 0) return n;
+        assembly.missing = -1;
+        if (assembly.fin && !this.complete(assembly)) return i;
         continue;
       }
       const left = n - i;
@@ -68,16 +102,16 @@ export abstract class FrameDecoder extends HeldDecoder {
       const end = start + length;
       if (op >= 8) {
         if (end > n) return i;
-        unmask(b, start, end, b[at], b[at + 1], b[at + 2], b[at + 3]);
+        unmask(b, start, end, keyAt(b, at));
         i = end;
         this.control(op, b, start, end);
         if (this.stopped) return n;
       } else if (end <= n && b0 > 127 && op !== OP.CONTINUATION) {
-        const or = unmask(b, start, end, b[at], b[at + 1], b[at + 2], b[at + 3]);
+        const or = unmask(b, start, end, keyAt(b, at));
         i = end;
         if (!this.whole(b, start, end, op === OP.BINARY, or < 128)) return this.stopped ? n : i;
       } else {
-        this.begin(op, length, b0 > 127, b.readInt32BE(at));
+        this.begin(op, length, b0 > 127, keyAt(b, at));
         i = start;
       }
     }
@@ -100,12 +134,13 @@ export abstract class FrameDecoder extends HeldDecoder {
   /** Whether a data frame may come here, and be that long: decided before a byte of it is kept. */
   private dataAllowed(op: number, length: number): boolean {
     const { maxPayload, maxFragments } = this.options;
-    if (op === OP.CONTINUATION ? this.opcode === 0 : this.opcode !== 0) {
+    const { assembly } = this;
+    if ((op === OP.CONTINUATION) === (assembly === null)) {
       const wrong = op === 0 ? 'a continuation without a message' : 'a new message inside a fragmented one';
       this.fault('protocol', wrong, 0);
-    } else if (this.filled + length > maxPayload) {
+    } else if ((assembly?.filled ?? 0) + length > maxPayload) {
       this.fault('maxPayload', `a message of more than ${maxPayload} bytes`, 0);
-    } else if (op === OP.CONTINUATION && maxFragments > 0 && this.frames >= maxFragments) {
+    } else if (assembly !== null && maxFragments > 0 && assembly.frames >= maxFragments) {
       this.fault('maxFragments', `a message of more than ${maxFragments} frames`, 0);
     }
     return !this.stopped;
@@ -131,64 +166,48 @@ export abstract class FrameDecoder extends HeldDecoder {
 
   /** A data frame whose payload is to be assembled. */
   private begin(op: number, length: number, fin: boolean, key: number): void {
-    if (op !== OP.CONTINUATION) {
-      this.opcode = op;
-      this.frames = 0;
-      this.ascii = true;
-      this.checked = 0;
-      this.unchecked = op === OP.BINARY || this.raw;
-    }
-    this.frames++;
-    this.missing = length;
-    this.key = key;
-    this.fin = fin;
-    const need = this.filled + length;
-    if (need > this.body.length) {
-      // The last frame says how long the message is; before it, doubling keeps the copying linear.
-      const size = fin ? need : Math.min(this.options.maxPayload, Math.max(need, this.body.length * 2));
-      const larger = Buffer.allocUnsafeSlow(size);
-      this.body.copy(larger, 0, 0, this.filled);
-      this.body = larger;
-    }
+    const assembly = this.assembly ?? new Assembly(op, op === OP.BINARY || this.raw);
+    this.assembly = assembly;
+    assembly.frames++;
+    assembly.missing = length;
+    assembly.key = key;
+    assembly.fin = fin;
   }
 
-  private append(b: Buffer, from: number, to: number): boolean {
+  private append(assembly: Assembly, b: Buffer, from: number, to: number): boolean {
     const length = to - from;
-    const key = this.key;
     if (length === 0) return true;
-    const at = this.filled;
-    b.copy(this.body, at, from, to);
-    const end = at + length;
-    const or = unmask(this.body, at, end, key >>> 24, (key >> 16) & 255, (key >> 8) & 255, key & 255);
-    const turn = (length & 3) * 8;
-    if (turn !== 0) this.key = (key << turn) | (key >>> (32 - turn));
-    this.filled = end;
-    this.missing -= length;
-    if (or > 127) this.ascii = false;
-    if (this.unchecked) return true;
+    assembly.reserve(length, this.options.maxPayload);
+    const { body, filled, key } = assembly;
+    const end = filled + length;
+    const or = unmaskTo(body, filled, b, from, to, key);
+    assembly.key = turned(key, length);
+    assembly.filled = end;
+    assembly.missing -= length;
+    if (or > 127) assembly.ascii = false;
+    return assembly.unchecked || this.check(assembly, filled, or < 128);
+  }
+
+  /** Checks the text that has come since `at`. */
+  private check(assembly: Assembly, at: number, ascii: boolean): boolean {
+    const { body, filled } = assembly;
     const prefix = this.options.rawPrefix;
-    if (prefix !== null && at < prefix.length && this.startsRaw(this.body, 0, end)) {
-      this.unchecked = true;
+    if (prefix !== null && at < prefix.length && this.startsRaw(body, 0, filled)) {
+      assembly.unchecked = true;
       return true;
     }
-    if (or < 128 && this.checked === at) {
-      this.checked = end;
-      return true;
-    }
-    this.checked = checkUtf8(this.body, this.checked, end);
-    if (this.checked >= 0) return true;
+    // Not where a character is still incomplete.
+    assembly.checked = ascii && assembly.checked === at ? filled : checkUtf8(body, assembly.checked, filled);
+    if (assembly.checked >= 0) return true;
     this.fault('utf8', 'a text message is not UTF-8', 0);
     return false;
   }
 
   /** The last frame of an assembled message is complete. */
-  private complete(): boolean {
-    const { body, filled, ascii, opcode } = this;
-    const truncated = !this.unchecked && this.checked !== filled;
-    this.body = NO_BYTES;
-    this.filled = 0;
-    this.opcode = 0;
-    if (truncated) {
+  private complete(assembly: Assembly): boolean {
+    const { body, filled, ascii, opcode } = assembly;
+    this.assembly = null;
+    if (!assembly.unchecked && assembly.checked !== filled) {
       this.fault('utf8', 'a text message ends inside a character', 0);
       return false;
     }
@@ -222,8 +241,12 @@ export abstract class FrameDecoder extends HeldDecoder {
 
   private fault(fault: Fault, text: string, used: number): number {
     this.stop();
-    this.body = NO_BYTES;
     this.receiver.onFault(fault, text);
     return used;
   }
+}
+
+/** The masking key at `at`, its first byte the most significant. */
+function keyAt(b: Buffer, at: number): number {
+  return (b[at] << 24) | (b[at + 1] << 16) | (b[at + 2] << 8) | b[at + 3];
 }

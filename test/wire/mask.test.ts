@@ -1,14 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { unmask } from '../../src/wire/mask.ts';
+import { READ_BUFFER, unmask, unmaskTo } from '../../src/wire/mask.ts';
 
 function naive(bytes: Uint8Array, start: number, end: number, key: readonly number[]): Buffer {
   return Buffer.from(bytes.map((byte, i) => (i < start || i >= end ? byte : byte ^ key[(i - start) % 4])));
 }
 
+const wordOf = ([a, b, c, d]: readonly number[]): number => (a << 24) | (b << 16) | (c << 8) | d;
+
 function check(bytes: Buffer, start: number, end: number, key: readonly [number, number, number, number]): void {
   const expected = naive(bytes, start, end, key);
-  const or = unmask(bytes, start, end, ...key);
+  const or = unmask(bytes, start, end, wordOf(key));
   if (!bytes.equals(expected)) expect(bytes.toString('hex')).toBe(expected.toString('hex'));
   const ascii = expected.subarray(start, end).every((byte) => byte < 128);
   if (or < 128 !== ascii) expect([start, end, or < 128]).toEqual([start, end, ascii]);
@@ -42,7 +44,7 @@ describe('unmask', () => {
           const plain = Buffer.alloc(length + 3, 'a').subarray(3);
           plain[at] = byte;
           const masked = naive(plain, 0, length, key);
-          const or = unmask(masked, 0, length, ...key);
+          const or = unmask(masked, 0, length, wordOf(key));
           expect([length, at, masked.equals(plain), or < 128]).toEqual([length, at, true, ascii]);
         }
       }
@@ -65,6 +67,38 @@ describe('unmask', () => {
         },
       ),
       { numRuns: 500 },
+    );
+  });
+
+  test('PROPERTY: where sockets read to, by SIMD, and from anywhere into another buffer', () => {
+    const byte = fc.nat(255);
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 70_000 }),
+        fc.nat(40),
+        fc.nat(40),
+        fc.tuple(byte, byte, byte, byte),
+        fc.boolean(),
+        (length, start, at, key, inReadBuffer) => {
+          const content = Buffer.alloc(length + start + 7, 'text', 'latin1');
+          if (length > 0 && (length & 1) === 1) content[start + (length >> 1)] = 0xe4;
+          const masked = naive(content, start, start + length, key);
+          const source = inReadBuffer ? READ_BUFFER.subarray(at, at + masked.length) : Buffer.alloc(masked.length);
+          masked.copy(source);
+          const target = Buffer.alloc(at + length + 9, 1);
+          const or = unmaskTo(target, at, source, start, start + length, wordOf(key));
+          expect(
+            target.equals(
+              Buffer.concat([Buffer.alloc(at, 1), content.subarray(start, start + length), Buffer.alloc(9, 1)]),
+            ),
+          ).toBe(true);
+          expect(or < 128).toBe((length & 1) === 0);
+          masked.copy(source);
+          const inPlace = unmask(source, start, start + length, wordOf(key));
+          expect([source.equals(content), inPlace < 128]).toEqual([true, (length & 1) === 0]);
+        },
+      ),
+      { numRuns: 300 },
     );
   });
 });
