@@ -56,7 +56,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     this.route = route;
     this.identity = identity;
     this.client = new LinkedClient(identity, this, data);
-    this.dialog = new Dialog(this, route, context.values);
+    this.dialog = new Dialog(this, route, context);
     this.engine = makeEngine(this.dialog);
     this.output = this.isScript
       ? new ScriptOutput(socket, this.engine, context, this)

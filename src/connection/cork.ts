@@ -1,7 +1,12 @@
+import { Gather, Slab } from './gather.ts';
+
 /** Something with gathered output. */
 interface Gatherer {
   flush(): void;
 }
+
+/** So many empty gathers are kept for the next chunk. */
+const SPARE_MOST = 1024;
 
 /**
  * While a chunk of input is handled, output gathers: what the chunk causes at one client leaves in one write, its
@@ -9,11 +14,31 @@ interface Gatherer {
  */
 export class Cork {
   active = false;
-  private dirty: Gatherer[] = [];
+  /**
+   * Memory of a message that a resource has borrowed and is handling just now: nobody will write to it any more, so what is
+   * sent of it need not be copied. Null: there is none.
+   */
+  lent: ArrayBufferLike | null = null;
+  /** What the gathers write their frames into. */
+  private readonly slab = new Slab();
+  private readonly spare: Gather[] = [];
+  /** Who has to be flushed at the end. Nearly always it is one, who needs no list. */
+  private first: Gatherer | null = null;
+  private others: Gatherer[] = [];
 
   /** Remembers who has to be flushed at the end. */
   add(gatherer: Gatherer): void {
-    this.dirty.push(gatherer);
+    if (this.first === null) this.first = gatherer;
+    else this.others.push(gatherer);
+  }
+
+  /** An empty gather; to be given back with {@link give} when it is empty again. */
+  take(): Gather {
+    return this.spare.pop() ?? new Gather(this.slab);
+  }
+
+  give(gather: Gather): void {
+    if (this.spare.length < SPARE_MOST) this.spare.push(gather);
   }
 
   /** Begins to gather. @returns whether it did: false inside another chunk, whose end will flush. */
@@ -36,9 +61,11 @@ export class Cork {
   /** Writes everything that was gathered. */
   end(): void {
     this.active = false;
-    const { dirty } = this;
-    if (dirty.length === 0) return;
-    this.dirty = [];
-    for (const gatherer of dirty) gatherer.flush();
+    const { first, others } = this;
+    if (first === null) return;
+    this.first = null;
+    if (others.length > 0) this.others = [];
+    first.flush();
+    for (const gatherer of others) gatherer.flush();
   }
 }

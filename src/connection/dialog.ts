@@ -3,6 +3,7 @@ import { NEXT, nextPacket } from '../packet/packet.ts';
 import { isBufferOff, isBufferOn, Pieces } from '../packet/pieces.ts';
 import type { Engine, Fault, Receiver } from '../wire/engine.ts';
 import type { Client } from './client.ts';
+import type { Cork } from './cork.ts';
 import type { LimitName, LimitValues } from './limits.ts';
 import type { Output } from './output.ts';
 import { type Handled, type MessageInfo, type Notice, promiseOf, type Route } from './route.ts';
@@ -35,6 +36,11 @@ export interface DialogHost {
   exceeded(limit: LimitName, text?: string): false;
 }
 
+export interface DialogContext {
+  readonly values: LimitValues;
+  readonly cork: Cork;
+}
+
 /** The messages of one client: handed to its resource one at a time, in order, each with its `next` (PROTOCOL.md §4). */
 export class Dialog implements Receiver {
   /** A handler is on the stack. */
@@ -43,13 +49,13 @@ export class Dialog implements Receiver {
   busy = false;
   private readonly host: DialogHost;
   private readonly route: Route;
-  private readonly values: LimitValues;
+  private readonly context: DialogContext;
   private pieces: Pieces | null = null;
 
-  constructor(host: DialogHost, route: Route, values: LimitValues) {
+  constructor(host: DialogHost, route: Route, context: DialogContext) {
     this.host = host;
     this.route = route;
-    this.values = values;
+    this.context = context;
   }
 
   /** `onOpen`: no message is handled before its promise has settled. */
@@ -80,8 +86,12 @@ export class Dialog implements Receiver {
     }
     if (binary || route.textAsBuffer) {
       const bytes = b.subarray(start, end);
-      const message = owned || route.borrowed ? bytes : Buffer.from(bytes);
-      return this.handle(message, binary ? INFO_BINARY : INFO_TEXT, false);
+      const info = binary ? INFO_BINARY : INFO_TEXT;
+      if (!route.borrowed) return this.handle(owned ? bytes : Buffer.from(bytes), info, false);
+      if (owned) this.context.cork.lent = b.buffer;
+      const goesOn = this.handle(bytes, info, false);
+      this.context.cork.lent = null;
+      return goesOn;
     }
     return this.handle(b.toString(ascii ? 'latin1' : 'utf8', start, end), INFO_TEXT, false);
   }
@@ -132,7 +142,7 @@ export class Dialog implements Receiver {
   private piece(b: Buffer, start: number, end: number, binary: boolean): boolean {
     const { host } = this;
     if (this.pieces === null) {
-      const pieces = new Pieces(this.values);
+      const pieces = new Pieces(this.context.values);
       this.pieces = pieces;
       host.engine.raw = true;
       this.notice({ type: 'bufferON' });

@@ -1,7 +1,7 @@
 import type { Engine } from '../wire/engine.ts';
 
 /** From this size on a message leaves as bytes: a latin1 string of its own frame is faster below, slower above. */
-const STRING_LIMIT = 16384;
+export const STRING_LIMIT = 16384;
 
 /** A message as its framing writes it: bytes, or the same as a latin1 string. The data has been copied. */
 export function encodeMessage(engine: Engine, data: string | Buffer, binary: boolean): string | Buffer {

@@ -3,11 +3,15 @@ import type { TransportSocket } from '../transport/transport.ts';
 import type { Engine } from '../wire/engine.ts';
 import type { Cork } from './cork.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
-import { encodeMessage, type Outgoing } from './encode.ts';
+import { encodeMessage, type Outgoing, STRING_LIMIT } from './encode.ts';
+import { type Gather, Slab } from './gather.ts';
 import type { LimitValues } from './limits.ts';
 
 /** What gathers under a cork before it is written all the same. */
 const GATHER_LIMIT = 16384;
+
+/** The longest message that is copied to where frames gather; UTF-8 takes up to three bytes for a character of a string. */
+const COPY_MOST = Slab.MOST / 4;
 
 /** The frame of the `next` that nearly every message gets, by framing. */
 const nextFrames = new Map<string, string | Buffer>();
@@ -42,16 +46,13 @@ export interface OutputContext {
  */
 export class Output implements Deadline {
   slot: Set<Deadline> | null = null;
-  /** Whether the cork knows that something is gathered here. */
-  dirty = false;
   readonly engine: Engine;
   protected readonly socket: TransportSocket;
   protected readonly context: OutputContext;
   protected readonly owner: OutputOwner;
   protected ended = false;
-  private text = '';
-  private pieces: (string | Buffer)[] | null = null;
-  private gathered = 0;
+  /** What is to be written at the end of the chunk; null: nothing. */
+  private gather: Gather | null = null;
   private held: (string | Buffer)[] | null = null;
   private heldBytes = 0;
   /** What `socket.taken` was when the write deadline was armed. */
@@ -66,7 +67,7 @@ export class Output implements Deadline {
 
   /** Bytes not yet taken by the kernel. */
   get waiting(): number {
-    return this.socket.pending + this.gathered + this.heldBytes;
+    return this.socket.pending + (this.gather?.size ?? 0) + this.heldBytes;
   }
 
   /** A message of the client has arrived. @param hold keep everything until its `next` has gone. */
@@ -76,7 +77,31 @@ export class Output implements Deadline {
 
   /** @returns whether it was queued. */
   send(data: string | Buffer, binary: boolean): boolean {
-    return this.admit() && this.frame(encodeMessage(this.engine, data, binary));
+    if (!this.admit()) return false;
+    const { engine } = this;
+    // Frames are copied to where they gather, unless they would keep that memory: held, behind others that wait, or too long.
+    if (this.held !== null || this.socket.pending > 0 || data.length > COPY_MOST) {
+      if (this.held === null && typeof data !== 'string' && data.buffer === this.context.cork.lent) {
+        this.gathering().addText(engine.prefix(data.length, binary));
+        this.gathering().addShared(data);
+        this.gathered();
+        return true;
+      }
+      return this.frame(encodeMessage(engine, data, binary));
+    }
+    if (typeof data === 'string') {
+      const text = engine.clean(data);
+      const length = Buffer.byteLength(text);
+      const prefix = engine.prefix(length, binary);
+      // Every character is ASCII, so latin1 and UTF-8 say the same.
+      if (length === text.length && length < STRING_LIMIT) this.gathering().addText(prefix + text + engine.suffix);
+      else this.gathering().addUtf8(prefix, text, length, engine.suffix);
+    } else {
+      const bytes = engine.cleanBytes(data);
+      this.gathering().addCopy(engine.prefix(bytes.length, binary), bytes, engine.suffix);
+    }
+    this.gathered();
+    return true;
   }
 
   /** A message that goes to many: its bytes are shared. @returns whether it was queued. */
@@ -108,18 +133,11 @@ export class Output implements Deadline {
 
   /** Writes what was gathered. */
   flush(): void {
-    this.dirty = false;
-    if (this.gathered === 0) return;
-    const { text, pieces } = this;
-    this.text = '';
-    this.pieces = null;
-    this.gathered = 0;
-    if (pieces === null) this.socket.write(text);
-    else {
-      if (text !== '') pieces.push(text);
-      if (pieces.length === 1) this.socket.write(pieces[0]);
-      else this.socket.writeAll(pieces);
-    }
+    const { gather } = this;
+    if (gather === null) return;
+    this.gather = null;
+    gather.writeTo(this.socket);
+    this.context.cork.give(gather);
     this.watch();
   }
 
@@ -127,9 +145,8 @@ export class Output implements Deadline {
   dispose(): void {
     this.ended = true;
     this.context.deadlines.disarm(this);
-    this.text = '';
-    this.pieces = this.held = null;
-    this.gathered = this.heldBytes = 0;
+    this.gather = this.held = null;
+    this.heldBytes = 0;
   }
 
   /** The write deadline: a peer that has taken something since it was armed has its time again. */
@@ -158,25 +175,28 @@ export class Output implements Deadline {
     return false;
   }
 
-  protected write(data: string | Buffer): void {
-    if (!this.context.cork.active) {
-      this.flush();
-      this.put(data);
-      return;
-    }
-    if (typeof data === 'string') this.text += data;
-    else {
-      this.pieces ??= [];
-      if (this.text !== '') this.pieces.push(this.text);
-      this.text = '';
-      this.pieces.push(data);
-    }
-    this.gathered += data.length;
-    if (this.gathered > GATHER_LIMIT) this.flush();
-    else if (!this.dirty) {
-      this.dirty = true;
-      this.context.cork.add(this);
-    }
+  protected write(frame: string | Buffer): void {
+    if (typeof frame === 'string') this.gathering().addText(frame);
+    else this.gathering().addShared(frame);
+    this.gathered();
+  }
+
+  /** Where the next frame goes. */
+  private gathering(): Gather {
+    this.gather ??= this.begin();
+    return this.gather;
+  }
+
+  private begin(): Gather {
+    const { cork } = this.context;
+    if (cork.active) cork.add(this);
+    return cork.take();
+  }
+
+  /** A frame has been added: it waits for the end of the chunk, if there is one. */
+  private gathered(): void {
+    const { gather } = this;
+    if (gather !== null && (gather.size > GATHER_LIMIT || !this.context.cork.active)) this.flush();
   }
 
   /** Writes it at once. */

@@ -32,6 +32,10 @@ export class ScriptOutput extends Output {
     this.owing++;
   }
 
+  override send(data: string | Buffer, binary: boolean): boolean {
+    return this.admit() && this.frame(encodeMessage(this.engine, data, binary));
+  }
+
   override next(packet: string): void {
     if (this.ended || this.finishing) return;
     let frame = encodeMessage(this.engine, packet, false);
