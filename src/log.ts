@@ -11,6 +11,8 @@ export interface Log {
   warn(text: string, fields?: LogFields): void;
   info(text: string, fields?: LogFields): void;
   debug(text: string, fields?: LogFields): void;
+  /** Whether lines of this level are kept: where one is written for every connection, it is not composed for nothing. */
+  wants(level: LogLevel): boolean;
 }
 
 // C0, DEL, C1 and the two Unicode line separators: what could start a new line or steer a terminal.

@@ -62,7 +62,7 @@ export class TestBench {
    */
   mount(resourceClass: unknown, path?: string): this {
     const note = (text: string): void => void this.log.push(text);
-    const log = { error: note, warn: note, info: note, debug: note };
+    const log = { error: note, warn: note, info: note, debug: note, wants: () => true };
     const hub = new LocalHub(this.registry);
     const { path: own } = Object(resourceClass) as { path?: string };
     if (own === undefined && path === undefined) throw new Error('it has no path: give one, as its file would');

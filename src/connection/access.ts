@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
 import { messageOf } from '../errors.ts';
-import type { Headers, Refusal } from '../wire/handshake.ts';
+import type { Headers, Refusal } from '../wire/head.ts';
 
 type Address = ReturnType<typeof ipaddr.parse>;
 type Range = [Address, number];
@@ -29,6 +29,9 @@ export interface Provenance {
 }
 
 const WORDS = new Set(['same', 'loopback', 'null', '*']);
+/** How many verdicts on origins are kept, and how long an origin and a host may be for that. */
+const VERDICTS_MOST = 256;
+const QUESTION_MOST = 512;
 const FORWARDING = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via'];
 
 /**
@@ -93,6 +96,8 @@ export class Access {
   private readonly allowed: readonly Range[];
   private readonly trustLoopback: boolean;
   private readonly key: Buffer | null;
+  /** Verdicts on origins already seen: URLs are dear to parse, and pages of one site come again and again. */
+  private readonly verdicts = new Map<string, boolean>();
 
   /** @throws Error from {@link parseRanges} and {@link checkOrigins}. */
   constructor(options: AccessOptions) {
@@ -127,6 +132,16 @@ export class Access {
 
   /** Whether a page of `origin` may connect to the host that it named in its Host header. */
   originAllowed(origin: string, host: string | undefined): boolean {
+    const question = `${origin} ${host}`;
+    const known = this.verdicts.get(question);
+    if (known !== undefined) return known;
+    const verdict = this.judgeOrigin(origin, host);
+    if (this.verdicts.size >= VERDICTS_MOST) this.verdicts.clear();
+    if (question.length <= QUESTION_MOST) this.verdicts.set(question, verdict);
+    return verdict;
+  }
+
+  private judgeOrigin(origin: string, host: string | undefined): boolean {
     const value = origin.toLowerCase();
     if (this.words.has('*') || this.origins.has(value)) return true;
     let page: URL;

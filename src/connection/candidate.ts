@@ -4,31 +4,53 @@ import { closePacket, readyPacket } from '../packet/packet.ts';
 import type { TransportSocket } from '../transport/transport.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
 import { dataHeader } from '../wire/frame.ts';
-import {
-  type Headers,
-  offeredProtocols,
-  parseTarget,
-  type Refusal,
-  type RequestHead,
-  SCRIPT_READ,
-  switchingProtocols,
-} from '../wire/handshake.ts';
+import { type Headers, parseTarget, type Refusal, type RequestHead } from '../wire/head.ts';
+import { NONE, offeredProtocols, SCRIPT_READ, switchingProtocols } from '../wire/handshake.ts';
 import { LineEngine } from '../wire/lines.ts';
 import { WebSocketEngine } from '../wire/rfc6455.ts';
 import { bearer, type Provenance } from './access.ts';
-import type { Identity, Kind } from './client.ts';
+import { Arrival, type Identity, type Kind, type Scheme } from './client.ts';
 import type { ConnectionContext } from './context.ts';
 import { acceptsWeb, type Additions, engineOptions, type HandshakeRequest, type Route, schemeOf } from './route.ts';
 
 /** The subprotocol of sessions that survive a reconnect: not chosen by default while it is not spoken. */
 const SESSIONS = 'websock.2';
 
+/** What `onHandshake` is asked about; the query is parsed for those who look at it. */
+class AskedFor implements HandshakeRequest {
+  readonly path: string;
+  readonly headers: Headers;
+  readonly ip: string;
+  readonly scheme: Scheme;
+  readonly kind: Kind;
+  private readonly queryText: string;
+  private parsed: URLSearchParams | null = null;
+
+  constructor(target: { path: string; query: string }, headers: Headers, ip: string, scheme: Scheme, kind: Kind) {
+    this.path = target.path;
+    this.queryText = target.query;
+    this.headers = headers;
+    this.ip = ip;
+    this.scheme = scheme;
+    this.kind = kind;
+  }
+
+  get query(): URLSearchParams {
+    this.parsed ??= new URLSearchParams(this.queryText);
+    return this.parsed;
+  }
+
+  get protocols(): string[] {
+    return offeredProtocols(this.headers);
+  }
+}
+
 /** A client that asks to come in, by a WebSocket handshake or by a line, and how to speak to it (PROTOCOL.md §2, §3). */
 export class Candidate {
   readonly request: HandshakeRequest;
   readonly route: Route | undefined;
   readonly way: 'web' | 'script' | 'line';
-  private readonly queryText: string;
+  private readonly target: { path: string; query: string; text?: string };
   /** Sec-WebSocket-Key; '' for line clients. */
   private readonly key: string;
   private readonly origin: Provenance;
@@ -38,7 +60,7 @@ export class Candidate {
   private constructor(
     way: Candidate['way'],
     route: Route | undefined,
-    target: { path: string; query: string },
+    target: { path: string; query: string; text?: string },
     origin: Provenance,
     socket: TransportSocket,
     headers: Headers,
@@ -48,26 +70,19 @@ export class Candidate {
     this.way = way;
     this.route = route;
     this.origin = origin;
-    this.queryText = target.query;
+    this.target = target;
     this.key = headers['sec-websocket-key'] ?? '';
     this.shown = shown;
-    this.request = {
-      path: target.path,
-      query: new URLSearchParams(target.query),
-      headers,
-      ip: origin.ip,
-      scheme: schemeOf(kind, socket.secure),
-      kind,
-      protocols: offeredProtocols(headers),
-    };
+    this.request = new AskedFor(target, headers, origin.ip, schemeOf(kind, socket.secure), kind);
   }
 
   /** From a WebSocket handshake that is one. */
   static fromHandshake(context: ConnectionContext, socket: TransportSocket, head: RequestHead): Candidate {
     const { headers } = head;
     const route = context.routes.find(head.path);
-    const named = /^(?:php|tcp)$/i.test(headers['client-type'] ?? '');
-    const unnamed = !('client-type' in headers) && (headers.origin ?? '') === '';
+    const type = headers['client-type'];
+    const named = type !== undefined && /^(?:php|tcp)$/i.test(type);
+    const unnamed = type === undefined && (headers.origin ?? '') === '';
     const script = named || (unnamed && route !== undefined && !acceptsWeb(route));
     const origin = context.access.locate(socket.ip, headers);
     return new Candidate(
@@ -112,10 +127,13 @@ export class Candidate {
   }
 
   identity(context: ConnectionContext, id: number, ident: string | undefined): Identity {
-    const { path, headers, scheme, kind, ip, query } = this.request;
+    const { headers, scheme, kind, ip } = this.request;
+    const { query, text = '' } = this.target;
     const mayName = kind === 'tcp' || context.webIdent;
-    const own = mayName ? (headers.ident ?? query.get('ident') ?? '') : '';
-    return { id, uuid: randomUUID(), ident: ident ?? own, path, scheme, kind, ip, headers, query: this.queryText };
+    const own = mayName ? (headers.ident ?? this.request.query.get('ident') ?? '') : '';
+    // The path of the route, not the same text cut out of the head.
+    const path = this.route?.path ?? this.request.path;
+    return new Arrival({ id, uuid: randomUUID(), ident: ident ?? own, path, scheme, kind, ip, query }, text);
   }
 
   engine(context: ConnectionContext): (receiver: Receiver) => Engine {
@@ -142,7 +160,7 @@ export class Candidate {
     // Script clients read the 101 with one read, and `ready` with the next: see PROTOCOL.md §3.
     const pad = this.way === 'script' && !socket.secure;
     const first = packet === null ? '' : frame(packet, pad ? SCRIPT_READ - 4 : 0);
-    const { text, omitted } = switchingProtocols(this.key, this.protocol(additions), additions.headers ?? {}, pad);
+    const { text, omitted } = switchingProtocols(this.key, this.protocol(additions), additions.headers ?? NONE, pad);
     if (this.way === 'script' && socket.secure) {
       socket.write(text);
       if (first !== '') socket.write(first);

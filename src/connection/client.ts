@@ -1,5 +1,5 @@
 import type { Packet } from '../packet/packet.ts';
-import type { Headers } from '../wire/handshake.ts';
+import { fieldsOf, type Headers } from '../wire/head.ts';
 
 /** How a client reached us: `ws` and `wss` for WebSocket clients, `tcp` and `ssl` for clients of kind `tcp`. */
 export type Scheme = 'ws' | 'wss' | 'tcp' | 'ssl';
@@ -69,9 +69,40 @@ export interface Identity {
   readonly scheme: Scheme;
   readonly kind: Kind;
   readonly ip: string;
+  /** May be parsed anew each time. */
   readonly headers: Headers;
   /** Without the `?`. */
   readonly query: string;
+}
+
+/** Who a client is that came by a request or a line: an idle one keeps the head of its request as the one text that it came as. */
+export class Arrival implements Identity {
+  readonly id: number;
+  readonly uuid: string;
+  readonly ident: string;
+  readonly path: string;
+  readonly scheme: Scheme;
+  readonly kind: Kind;
+  readonly ip: string;
+  readonly query: string;
+  private readonly head: string;
+
+  /** @param head of the request, in latin1; '' for none. */
+  constructor(who: Omit<Identity, 'headers'>, head: string) {
+    this.id = who.id;
+    this.uuid = who.uuid;
+    this.ident = who.ident;
+    this.path = who.path;
+    this.scheme = who.scheme;
+    this.kind = who.kind;
+    this.ip = who.ip;
+    this.query = who.query;
+    this.head = head;
+  }
+
+  get headers(): Headers {
+    return fieldsOf(this.head);
+  }
 }
 
 /** The Client of every kind of connection: it shows who it is, and passes on what it is told. */
@@ -79,7 +110,8 @@ export class LinkedClient implements Client {
   data: unknown;
   private readonly identity: Identity;
   private readonly link: ClientLink;
-  private parsedQuery: URLSearchParams | undefined;
+  /** What was parsed because somebody asked for it. */
+  private parsed: { headers?: Headers; query?: URLSearchParams } | null = null;
 
   constructor(identity: Identity, link: ClientLink, data: unknown) {
     this.identity = identity;
@@ -109,11 +141,14 @@ export class LinkedClient implements Client {
     return this.identity.ip;
   }
   get headers(): Headers {
-    return this.identity.headers;
+    this.parsed ??= {};
+    this.parsed.headers ??= this.identity.headers;
+    return this.parsed.headers;
   }
   get query(): URLSearchParams {
-    this.parsedQuery ??= new URLSearchParams(this.identity.query);
-    return this.parsedQuery;
+    this.parsed ??= {};
+    this.parsed.query ??= new URLSearchParams(this.identity.query);
+    return this.parsed.query;
   }
   get bufferedAmount(): number {
     return this.link.bufferedAmount;

@@ -100,10 +100,13 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
    */
   start(rest: Buffer, ended: boolean): void {
     const { ip, path, kind, scheme, ident } = this.identity;
+    const { log } = this.context;
     this.context.live.add(this);
     this.context.registry.add(this);
-    const name = ident === '' ? '' : ` ident ${ident}`;
-    this.context.log.info(`${this.who} ${kind} ${scheme}${name}: open`, { id: this.id, ip, path, kind, scheme });
+    if (log.wants('info')) {
+      const name = ident === '' ? '' : ` ident ${ident}`;
+      log.info(`${this.who} ${kind} ${scheme}${name}: open`, { id: this.id, ip, path, kind, scheme });
+    }
     this.socket.reader = this;
     if (this.output instanceof ScriptOutput) this.output.startPacing();
     this.context.cork.during(() => {
@@ -344,10 +347,12 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     if (this.context.registry.clients.get(this.id) !== this.client) return;
     this.context.registry.remove(this);
     const { ip, path } = this.identity;
-    // Of a client's own code its name is said: the meaning is what it would mean coming from us.
-    const meaning = byClient ? (CLOSE_CODES.get(code)?.name ?? '') : meaningOf(code);
-    const text = `${byClient ? 'closed by the client' : 'closed'}: ${code} ${reason === '' ? meaning : reason}`;
-    this.context.log.info(`${this.who} ${text}`, { id: this.id, ip, path, code, reason });
+    if (this.context.log.wants('info')) {
+      // Of a client's own code its name is said: the meaning is what it would mean coming from us.
+      const meaning = byClient ? (CLOSE_CODES.get(code)?.name ?? '') : meaningOf(code);
+      const text = `${byClient ? 'closed by the client' : 'closed'}: ${code} ${reason === '' ? meaning : reason}`;
+      this.context.log.info(`${this.who} ${text}`, { id: this.id, ip, path, code, reason });
+    }
     this.context.reports.run(() => {
       this.dialog.report('onClose', () => this.route.resource.onClose(this.client, code, reason));
     });

@@ -3,7 +3,8 @@ import { printable } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import type { Receiver } from '../wire/engine.ts';
-import { checkUpgrade, parseHead, type Refusal, refusalResponse, wantsUpgrade } from '../wire/handshake.ts';
+import { parseHead, type Refusal } from '../wire/head.ts';
+import { checkUpgrade, refusalResponse, wantsUpgrade } from '../wire/handshake.ts';
 import { Candidate } from './candidate.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionContext, Stoppable } from './context.ts';
@@ -57,11 +58,13 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     socket.reader = opener;
     context.live.add(opener);
     context.deadlines.arm(opener, context.values.headTimeout);
-    context.log.debug(`${opener.who}: accepted`, { id: opener.id, ip: opener.ip, port: socket.port });
+    if (context.log.wants('debug')) {
+      context.log.debug(`${opener.who}: accepted`, { id: opener.id, ip: opener.ip, port: socket.port });
+    }
   }
 
   private get who(): string {
-    return `#${this.id} ${this.ip}${this.path === '' ? '' : ` ${this.path}`}`;
+    return `#${this.id} ${this.ip}${this.path === '' ? '' : ` ${printable(this.path)}`}`;
   }
 
   // ---- reading
@@ -123,7 +126,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       this.refuse(head);
       return;
     }
-    this.path = printable(head.path);
+    this.path = head.path;
     if (!wantsUpgrade(head)) {
       this.handed();
       this.context.live.delete(this);
@@ -150,7 +153,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     const { context } = this;
     const { request, route } = candidate;
     this.http = candidate.way !== 'line';
-    this.path = printable(request.path);
+    this.path = request.path;
     context.admission.move(this.ip, request.ip);
     this.ip = request.ip;
     const refusal = context.draining ? DRAINING : candidate.refusal(context);
@@ -271,7 +274,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
   private log(text: string, code = 0): void {
     // Who may not come in, or finds no room, is worth a look.
     const level = code === 401 || code === 403 || code === CLOSE.TRY_LATER || code === CLOSE.TOO_MANY ? 'warn' : 'info';
-    this.context.log[level](`${this.who} ${text}`, { id: this.id, ip: this.ip, path: this.path, code });
+    this.context.log[level](`${this.who} ${text}`, { id: this.id, ip: this.ip, path: printable(this.path), code });
   }
 
   // ---- what may happen to it meanwhile

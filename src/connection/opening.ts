@@ -1,4 +1,4 @@
-import { headEnd, type Refusal } from '../wire/handshake.ts';
+import { headEnd, type Refusal } from '../wire/head.ts';
 
 /** What the first bytes of a connection say (PROTOCOL.md §2). */
 export type Opening =

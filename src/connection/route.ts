@@ -1,5 +1,5 @@
 import { printable } from '../log.ts';
-import type { Headers, Refusal } from '../wire/handshake.ts';
+import type { Headers, Refusal } from '../wire/head.ts';
 import type { EngineOptions } from '../wire/engine.ts';
 import type { NextFields } from '../packet/packet.ts';
 import { BUFFER_ON } from '../packet/pieces.ts';

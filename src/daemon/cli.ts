@@ -9,7 +9,7 @@ import { openLogger } from './logger.ts';
 import { bindProcess } from './signals.ts';
 
 const PACKAGE = fileURLToPath(new URL('../../package.json', import.meta.url));
-const SILENT: Log = { error() {}, warn() {}, info() {}, debug() {} };
+const SILENT: Log = { error() {}, warn() {}, info() {}, debug() {}, wants: () => false };
 
 /**
  * The program. Exit codes: 0 stopped cleanly (or nothing to do), 1 could not run, 2 bad configuration.

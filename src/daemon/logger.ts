@@ -106,6 +106,10 @@ class DaemonLogger implements Logger {
     this.#log('debug', text, fields);
   }
 
+  wants(level: LogLevel): boolean {
+    return LOG_LEVELS.indexOf(level) <= this.#threshold;
+  }
+
   reopen(): void {
     this.#file?.reopen();
   }
@@ -120,7 +124,7 @@ class DaemonLogger implements Logger {
   }
 
   #log(level: LogLevel, text: string, fields: LogFields | undefined): void {
-    if (this.#closed || LOG_LEVELS.indexOf(level) > this.#threshold) return;
+    if (this.#closed || !this.wants(level)) return;
     this.#console?.write(this.#clock.rfc2822(), WORDS[level] + printable(text));
     if (this.#file) this.#json[level](fields ?? {}, text);
   }

@@ -7,7 +7,7 @@ import type { Deadline, Deadlines } from '../connection/deadlines.ts';
 import type { Limits } from '../connection/limits.ts';
 import type { Routes } from '../connection/route.ts';
 import { type Log, printable } from '../log.ts';
-import { type Headers, parseTarget, type Refusal } from '../wire/handshake.ts';
+import { type Headers, parseTarget, type Refusal } from '../wire/head.ts';
 
 /** What all HTTP requests share; made once, by the daemon. */
 export interface HttpContext {

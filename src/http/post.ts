@@ -11,7 +11,7 @@ import {
 import { describeThrown, traceOf } from '../errors.ts';
 import { printable } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
-import type { Refusal } from '../wire/handshake.ts';
+import type { Refusal } from '../wire/head.ts';
 import { type Body, BodyError, parseBody, readBody } from './body.ts';
 import type { Exchange, HttpContext } from './exchange.ts';
 import { inTime, LATE } from './intime.ts';

@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream';
 import type { HttpPeer } from '../connection/context.ts';
 import { acceptsWeb } from '../connection/route.ts';
 import { printable } from '../log.ts';
-import { hasToken, type Refusal, refusalResponse } from '../wire/handshake.ts';
+import type { Refusal } from '../wire/head.ts';
+import { hasToken, refusalResponse } from '../wire/handshake.ts';
 import { Exchange, HttpConnection, type HttpContext, TEXT } from './exchange.ts';
 import { answerPost, foreign } from './post.ts';
 

@@ -1,27 +1,5 @@
 import { hash } from 'node:crypto';
-
-/** Header fields by their lower-case names; repeated fields are joined with `, ` (RFC 9110 §5.3). */
-export type Headers = Readonly<Record<string, string>>;
-
-/** The head of an HTTP request: request line and header fields. */
-export interface RequestHead {
-  readonly method: string;
-  /** Without the query, as it was sent. */
-  readonly path: string;
-  /** Without the `?`. */
-  readonly query: string;
-  /** `1.0`, `1.1`. */
-  readonly version: string;
-  readonly headers: Headers;
-}
-
-/** A refusal before the upgrade (PROTOCOL.md §3): a complete HTTP response. */
-export interface Refusal {
-  readonly status: number;
-  /** One line that says what is wrong, and what would be right. */
-  readonly text: string;
-  readonly headers?: Headers;
-}
+import { BAD_VALUE, type Headers, type Refusal, type RequestHead, TOKEN } from './head.ts';
 
 const STATUS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -40,67 +18,14 @@ const STATUS: Readonly<Record<number, string>> = {
 };
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'; // RFC 6455 §1.3
-const REQUEST_LINE = /^([A-Z]+) ([!-~\u0080-\u00ff]+) HTTP\/(\d\.\d)$/;
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/; // RFC 9110 §5.6.2
-// oxlint-disable-next-line no-control-regex
-const BAD_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]/; // RFC 9110 §5.5
 const KEY = /^[+/0-9A-Za-z]{22}==$/; // base64 of 16 bytes
-const ABSOLUTE = /^(?:https?|wss?):\/\/[^/?#]*/i;
 
-/**
- * Where the head ends: the index after its empty line, or -1 if that has not come yet. LF alone ends a line too.
- */
-export function headEnd(bytes: Buffer, from = 0): number {
-  for (let lf = bytes.indexOf(10, from); lf !== -1; lf = bytes.indexOf(10, lf + 1)) {
-    if (bytes[lf + 1] === 10) return lf + 2;
-    if (bytes[lf + 1] === 13 && bytes[lf + 2] === 10) return lf + 3;
-  }
-  return -1;
-}
-
-/**
- * Parses a request head (RFC 9112 §2 to §5).
- * @param text the head in latin1, with or without its empty line.
- * @param maxHeaders most header fields taken.
- */
-export function parseHead(text: string, maxHeaders: number): RequestHead | Refusal {
-  const lines = text.split('\n');
-  const requestLine = trimCr(lines[0]);
-  const match = REQUEST_LINE.exec(requestLine);
-  if (match === null) return { status: 400, text: 'the request line is not METHOD TARGET HTTP/1.1' };
-  const headers: Record<string, string> = Object.create(null);
-  let count = 0;
-  for (let i = 1; i < lines.length; i++) {
-    const line = trimCr(lines[i]);
-    if (line === '') break;
-    const colon = line.indexOf(':');
-    const name = line.slice(0, colon);
-    if (colon < 1 || !TOKEN.test(name)) return { status: 400, text: `header line ${i} is not NAME: VALUE` };
-    const value = line.slice(colon + 1).trim();
-    if (BAD_VALUE.test(value)) return { status: 400, text: `header line ${i} holds a control character` };
-    if (++count > maxHeaders) return { status: 431, text: `more than ${maxHeaders} header fields` };
-    const key = name.toLowerCase();
-    headers[key] = key in headers ? `${headers[key]}, ${value}` : value;
-  }
-  // Not percent-encoded, as no browser would send it: then it is UTF-8.
-  const target = Buffer.from(match[2], 'latin1').toString();
-  return { method: match[1], ...parseTarget(target), version: match[3], headers };
-}
-
-function trimCr(line: string): string {
-  return line.endsWith('\r') ? line.slice(0, -1) : line;
-}
-
-/** Path and query of a request target, in origin or absolute form (RFC 9112 §3.2). */
-export function parseTarget(target: string): { path: string; query: string } {
-  const local = ABSOLUTE.test(target) ? target.replace(ABSOLUTE, '') : target;
-  const mark = local.indexOf('?');
-  const path = mark === -1 ? local : local.slice(0, mark);
-  return { path: path === '' ? '/' : path, query: mark === -1 ? '' : local.slice(mark + 1) };
-}
+/** No header fields. */
+export const NONE: Headers = {};
 
 /** Whether the comma-separated `value` holds `token`, in any case. */
 export function hasToken(value: string | undefined, token: string): boolean {
+  if (value === token) return true;
   return value?.split(',').some((part) => part.trim().toLowerCase() === token) ?? false;
 }
 
@@ -162,6 +87,7 @@ export function switchingProtocols(
 ): { text: string; omitted: string[] } {
   let text = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptKey(key)}\r\n`;
   const omitted: string[] = [];
+  if (protocol === undefined && headers === NONE && !pad) return { text: `${text}\r\n`, omitted };
   const chosen = protocol === undefined ? {} : { 'Sec-WebSocket-Protocol': protocol };
   for (const [name, value] of Object.entries({ ...chosen, ...headers })) {
     const line = `${name}: ${value}\r\n`;

@@ -118,6 +118,10 @@ export class FakeLog implements Log {
     this.lines.push(`debug ${text}`);
   }
 
+  wants(): boolean {
+    return true;
+  }
+
   /** The lines of these levels. */
   at(...levels: string[]): string[] {
     return this.lines.filter((line) => levels.includes(line.split(' ')[0]));

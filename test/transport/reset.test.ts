@@ -27,7 +27,7 @@ test('a peer that has reset before it was accepted has no address to be trusted 
   };
   const transport = new NetTransport(
     { keepAlive: 60, backlog: 16, tls: undefined },
-    { error: note, warn: note, info: note, debug: note },
+    { error: note, warn: note, info: note, debug: note, wants: () => true },
   );
   listener = await transport.listen(parseAddresses('tcp://127.0.0.1:0')[0], (socket) => {
     accepted.push(socket.ip);
