@@ -14,11 +14,10 @@ const SPARE_MOST = 1024;
  */
 export class Cork {
   active = false;
-  /**
-   * Memory of a message that a resource has borrowed and is handling just now: nobody will write to it any more, so what is
-   * sent of it need not be copied. Null: there is none.
-   */
-  lent: ArrayBufferLike | null = null;
+  /** Memory of the message that a resource has borrowed and is handling just now. */
+  private lent: ArrayBufferLike | null = null;
+  /** Something that was sent of it is still to be written. */
+  private kept = false;
   /** What the gathers write their frames into. */
   private readonly slab = new Slab();
   private readonly spare: Gather[] = [];
@@ -39,6 +38,27 @@ export class Cork {
 
   give(gather: Gather): void {
     if (this.spare.length < SPARE_MOST) this.spare.push(gather);
+  }
+
+  /** A resource borrows a message: nobody writes to its memory as long as it does, so what is sent of it need not be copied. */
+  lend(memory: ArrayBufferLike): void {
+    this.lent = memory;
+    this.kept = false;
+  }
+
+  isLent(bytes: Buffer): boolean {
+    return bytes.buffer === this.lent;
+  }
+
+  /** What was sent of the memory lent has not been written yet. */
+  keep(): void {
+    this.kept = true;
+  }
+
+  /** The resource has returned. @returns whether the memory may be used again. */
+  takeBack(): boolean {
+    this.lent = null;
+    return !this.kept;
   }
 
   /** Begins to gather. @returns whether it did: false inside another chunk, whose end will flush. */

@@ -2,6 +2,7 @@ import { CLOSE } from '../errors.ts';
 import { NEXT, nextPacket } from '../packet/packet.ts';
 import { isBufferOff, isBufferOn, Pieces } from '../packet/pieces.ts';
 import type { Engine, Fault, Receiver } from '../wire/engine.ts';
+import { giveMemory } from '../wire/spare.ts';
 import type { Client } from './client.ts';
 import type { Cork } from './cork.ts';
 import type { LimitName, LimitValues } from './limits.ts';
@@ -88,12 +89,16 @@ export class Dialog implements Receiver {
       const bytes = b.subarray(start, end);
       const info = binary ? INFO_BINARY : INFO_TEXT;
       if (!route.borrowed) return this.handle(owned ? bytes : Buffer.from(bytes), info, false);
-      if (owned) this.context.cork.lent = b.buffer;
+      if (!owned) return this.handle(bytes, info, false);
+      const { cork } = this.context;
+      cork.lend(b.buffer);
       const goesOn = this.handle(bytes, info, false);
-      this.context.cork.lent = null;
+      if (cork.takeBack()) giveMemory(b);
       return goesOn;
     }
-    return this.handle(b.toString(ascii ? 'latin1' : 'utf8', start, end), INFO_TEXT, false);
+    const text = b.toString(ascii ? 'latin1' : 'utf8', start, end);
+    if (owned) giveMemory(b);
+    return this.handle(text, INFO_TEXT, false);
   }
 
   onPing(payload: Buffer): void {

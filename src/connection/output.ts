@@ -81,10 +81,11 @@ export class Output implements Deadline {
     const { engine } = this;
     // Frames are copied to where they gather, unless they would keep that memory: held, behind others that wait, or too long.
     if (this.held !== null || this.socket.pending > 0 || data.length > COPY_MOST) {
-      if (this.held === null && typeof data !== 'string' && data.buffer === this.context.cork.lent) {
+      if (this.held === null && typeof data !== 'string' && this.context.cork.isLent(data)) {
         this.gathering().addText(engine.prefix(data.length, binary));
         this.gathering().addShared(data);
-        this.gathered();
+        this.flush();
+        if (this.socket.pending > 0) this.context.cork.keep();
         return true;
       }
       return this.frame(encodeMessage(engine, data, binary));

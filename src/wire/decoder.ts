@@ -3,6 +3,7 @@ import type { Fault } from './engine.ts';
 import { OP, validCloseCode } from './frame.ts';
 import { HeldDecoder } from './held.ts';
 import { turned, unmask, unmaskTo } from './mask.ts';
+import { giveMemory, takeMemory } from './spare.ts';
 import { checkUtf8 } from './utf8.ts';
 
 const NO_BYTES = Buffer.alloc(0);
@@ -42,8 +43,9 @@ class Assembly {
     // What comes in this frame is known; if others follow, doubling keeps the copying linear.
     const announced = this.filled + this.missing;
     const ahead = this.fin ? announced : Math.min(maxPayload, Math.max(announced, this.body.length * 2));
-    const larger = Buffer.allocUnsafeSlow(Math.min(ahead, need * RESERVE));
+    const larger = takeMemory(Math.min(ahead, need * RESERVE));
     this.body.copy(larger, 0, 0, this.filled);
+    giveMemory(this.body);
     this.body = larger;
   }
 }

@@ -4,7 +4,8 @@ import { makeSimd } from './simd.ts';
 // over bytes for a few, words of four for some, and SIMD (simd.ts) for many: that one works in its own memory only, which
 // sockets can read into (READ_BUFFER); other bytes are copied through it, which is still faster from a kilobyte on.
 
-const READ_SIZE = 256 * 1024;
+/** Some more than a power of two, as messages and their headers are. */
+const READ_SIZE = 260 * 1024;
 const SCRATCH_SIZE = 32 * 1024;
 /** Fewer bytes than this are not worth a call into WebAssembly, which costs about 10 ns. */
 const SIMD_LEAST = 64;
