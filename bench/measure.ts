@@ -34,14 +34,16 @@ const CHECK_SECS = 0.3;
 /** Those of a scenario, websock first. In a smoke run: its first resource on its first transport, and ws. */
 export function entrants(scenario: Scenario, context: Context): Entrant[] {
   const { abilities, smoke } = context;
-  const wanted: readonly Transport[] = smoke ? [abilities.transports?.[0] ?? 'net'] : ['direct', 'net'];
+  let wanted: readonly Transport[] = ['direct', 'net'];
+  if (smoke) wanted = [abilities.transport ? 'direct' : 'net'];
+  if (scenario.tls) wanted = ['tls'];
   const variants = smoke ? scenario.websock.slice(0, 1) : scenario.websock;
   const peers = smoke ? (['ws'] as const) : scenario.peers;
   return [
     ...variants.flatMap((variant) => wanted.map((transport) => websock(scenario, variant, transport, context))),
     ...peers.map((peer): Entrant => {
       const { path, load, check = load } = scenario;
-      const row: Row = { label: peer, peer, transport: null, targets: {}, runs: [] };
+      const row: Row = { label: peer, peer, targets: {}, runs: [] };
       if (peer === 'ws+n' && abilities.noNative !== null) row.absent = abilities.noNative;
       const raw = peer === 'net' || peer === 'C';
       return { row, path, check, raw, start: () => startPeer(peer, serverOptions(scenario, context)) };
@@ -50,17 +52,16 @@ export function entrants(scenario: Scenario, context: Context): Entrant[] {
 }
 
 function websock(scenario: Scenario, variant: Variant, transport: Transport, context: Context): Entrant {
-  const { transports } = context.abilities;
+  const canChoose = context.abilities.transport;
   const { label, path, targets, level = context.level, check = scenario.check ?? scenario.load } = variant;
   const row: Row = {
     label: `websock ${transport}${label === '' ? '' : `, ${label}`}`,
     peer: null,
-    transport,
     targets: ofSmoke(targets?.[transport], context),
     runs: [],
   };
-  if (transports === null && transport !== 'net') row.absent = 'this build of websock has no option transport';
-  const options = { ...serverOptions(scenario, context), level, transport: transports === null ? null : transport };
+  if (transport === 'direct' && !canChoose) row.absent = 'this build of websock has no option transport';
+  const options = { ...serverOptions(scenario, context), level, transport: canChoose ? transport : null };
   return { row, path, check, raw: false, start: () => startWebsock(options) };
 }
 

@@ -1,7 +1,7 @@
 /** What is measured, and what is aimed at. One entry is one scenario; `npm run bench -- --list` shows them. */
 
-/** How the daemon holds its sockets: its option `transport`. */
-export type Transport = 'direct' | 'net';
+/** How the daemon holds its sockets: its option `transport`, which TLS has no part in. */
+export type Transport = 'direct' | 'net' | 'tls';
 /** `ws`; `ws` with its native helpers; an echo of raw TCP on node:net; the same in C. */
 export type Peer = 'ws' | 'ws+n' | 'net' | 'C';
 
@@ -182,7 +182,7 @@ export const SCENARIOS: readonly Scenario[] = [
     load: '--tls --conns 100 --size 32',
     path: '/echo',
     peers: ['ws', 'ws+n'],
-    websock: [{ label: '', path: '/echo', targets: { direct: { ws: 1.15 } } }],
+    websock: [{ label: '', path: '/echo', targets: { tls: { ws: 1.15 } } }],
     tls: true,
   },
   {
@@ -193,7 +193,7 @@ export const SCENARIOS: readonly Scenario[] = [
     load: '--tls --conns 50 --size 16384 --binary',
     path: '/echo',
     peers: ['ws', 'ws+n'],
-    websock: [{ label: '', path: '/echo', targets: { direct: { ws: 2 } } }],
+    websock: [{ label: '', path: '/echo', targets: { tls: { ws: 2 } } }],
     tls: true,
     smoke: false,
   },

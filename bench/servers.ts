@@ -38,8 +38,8 @@ export interface Server {
 
 /** What this build of the daemon, and what is installed, can do. */
 export interface Abilities {
-  /** The transports that can be asked for; null: the daemon has no such option, and is on `net`. */
-  readonly transports: readonly Transport[] | null;
+  /** It can be asked for a transport; else it is on `net`. */
+  readonly transport: boolean;
   readonly deflate: boolean;
   /** Why there is no `ws+n`; null: there is. */
   readonly noNative: string | null;
@@ -50,7 +50,7 @@ export async function abilities(): Promise<Abilities> {
   const { ok, out, err } = await run([process.execPath, DAEMON, '--help']);
   if (!ok) throw new BenchError(`the daemon is not built: npm run build\n${err.trim()}`);
   return {
-    transports: /^ +--transport\b/m.test(out) ? ['direct', 'net'] : null,
+    transport: /^ +--transport\b/m.test(out),
     deflate: /--compression\.enabled\b/.test(out),
     noNative: noNative(),
   };
@@ -89,7 +89,7 @@ export async function startWebsock(
   const args = ['--config', config, '--logfile', logfile, '--logLevel', level];
   args.push('--resources', join(import.meta.dirname, 'resources'));
   args.push('--adress', `${certificate === null ? 'ws' : 'wss'}://127.0.0.1:${port}`);
-  if (transport !== null) args.push('--transport', transport);
+  if (transport !== null && transport !== 'tls') args.push('--transport', transport);
   if (deflate) args.push('--compression.enabled', 'true');
   return start([process.execPath, DAEMON, ...args, ...certificateArgs(options)], port, options, () =>
     warnings(logfile),

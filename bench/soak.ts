@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 const USAGE = `npm run soak -- [options]
 
   --minutes N    for how long; a run that has begun is finished (10)
-  --runs N       how often each model is run with one seed (20000)
+  --runs N       how often each model is run with one seed (50000)
 `;
 const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
 const TEST = 'test/wire/fuzz.test.ts';
@@ -21,7 +21,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       minutes: { type: 'string', default: '10' },
-      runs: { type: 'string', default: '20000' },
+      runs: { type: 'string', default: '50000' },
       help: { type: 'boolean', default: false },
     },
   });

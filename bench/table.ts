@@ -1,5 +1,5 @@
 /** From figures to Markdown; it reads well in a terminal, too. */
-import type { Peer, Scenario, Targets, Transport } from './scenarios.ts';
+import type { Peer, Scenario, Targets } from './scenarios.ts';
 
 /** One figure, and under which conditions it came about. CPU times are in CPUs: 1 is one that was never idle. */
 export interface Run {
@@ -15,7 +15,6 @@ export interface Row {
   readonly label: string;
   /** What it is compared with as; null: it is websock. */
   readonly peer: Peer | null;
-  readonly transport: Transport | null;
   readonly targets: Targets;
   readonly runs: Run[];
   /** Why it does not score: it did not start, it answered wrongly, wsload saw an error. */
@@ -65,9 +64,14 @@ function scores({ runs, failed, absent }: Row): boolean {
   return failed === undefined && absent === undefined && runs.length > 0;
 }
 
+/** The figure for each second of CPU time of the server. */
+function perCpu({ runs }: Row): number {
+  return median(runs.map(({ value, serverCpu }) => value / serverCpu));
+}
+
 /** How often the peer's figure goes into this one; null where one of them has none. */
-function ratio(row: Row, peer: Row | undefined): number | null {
-  return peer !== undefined && scores(row) && scores(peer) ? valueOf(row) / valueOf(peer) : null;
+function ratio(row: Row, peer: Row | undefined, of = valueOf): number | null {
+  return peer !== undefined && scores(row) && scores(peer) ? of(row) / of(peer) : null;
 }
 
 /** Every figure of a scenario. */
@@ -86,7 +90,7 @@ export function detailTable(outcome: Outcome): string {
       figure(row),
       `${number(Math.min(...values))} - ${number(Math.max(...values))} (${values.length})`,
       `${server.toFixed(2)} / ${load}`,
-      scenario.less === true || server < 0.05 ? '-' : number(valueOf(row) / server),
+      scenario.less === true ? '-' : number(perCpu(row)),
       ...peers.map((peer) => ratio(row, peer)?.toFixed(2) ?? '-'),
     ];
   });
@@ -108,13 +112,14 @@ export function targetTable(outcomes: readonly Outcome[]): string {
           figure(row),
           `${peerName} ${figure(peer)}`,
           reached?.toFixed(2) ?? '-',
+          (scenario.less === true ? null : ratio(row, peer, perCpu))?.toFixed(2) ?? '-',
           `${scenario.less === true ? '≤' : '≥'} ${target}`,
           reached === null ? missing(row, peer) : verdict(reached, target, scenario.less),
         ];
       }),
     ),
   );
-  return markdown(['scenario', 'server', 'median', 'peer', 'ratio', 'target', ''], lines);
+  return markdown(['scenario', 'server', 'median', 'peer', 'ratio', 'by CPU', 'target', ''], lines);
 }
 
 /** The worst that can be said of two rows without a ratio. */
