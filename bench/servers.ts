@@ -96,10 +96,13 @@ export async function startWebsock(
   );
 }
 
+/** Built when it is first wanted. */
+let epollEcho: Promise<string> | undefined;
+
 export async function startPeer(peer: Peer, options: ServerOptions): Promise<Server> {
   const port = await freePort();
   const to = ['--port', String(port)];
-  if (peer === 'C') return start([await compile('epoll_echo'), String(port)], port, options);
+  if (peer === 'C') return start([await (epollEcho ??= compile('epoll_echo')), String(port)], port, options);
   if (peer === 'net') return start([process.execPath, join(PEERS, 'net.mjs'), ...to], port, options);
   const command = [process.execPath, join(PEERS, 'ws.mjs'), ...to, ...certificateArgs(options)];
   if (options.deflate) command.push('--deflate');
