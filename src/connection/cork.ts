@@ -14,6 +14,8 @@ const SPARE_MOST = 1024;
  */
 export class Cork {
   active = false;
+  /** The text that a resource is handling just now, if every character of it is ASCII: to send it on, nothing need be counted. */
+  ascii: string | null = null;
   /** Memory of the message that a resource has borrowed and is handling just now. */
   private lent: ArrayBufferLike | null = null;
   /** Something that was sent of it is still to be written. */

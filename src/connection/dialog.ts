@@ -97,8 +97,13 @@ export class Dialog implements Receiver {
       return goesOn;
     }
     const text = b.toString(ascii ? 'latin1' : 'utf8', start, end);
-    if (owned) giveMemory(b);
-    return this.handle(text, INFO_TEXT, false);
+    if (!owned) return this.handle(text, INFO_TEXT, false);
+    giveMemory(b);
+    const { cork } = this.context;
+    if (ascii) cork.ascii = text;
+    const goesOn = this.handle(text, INFO_TEXT, false);
+    cork.ascii = null;
+    return goesOn;
   }
 
   onPing(payload: Buffer): void {

@@ -1,28 +1,42 @@
 import type { Engine } from '../wire/engine.ts';
+import { takeMemory } from '../wire/spare.ts';
 
 /** From this size on a message leaves as bytes: a latin1 string of its own frame is faster below, slower above. */
 export const STRING_LIMIT = 16384;
+/** Below this Node takes it out of a pool. */
+const POOLED = 4096;
 
-/** A message as its framing writes it: bytes, or the same as a latin1 string. The data has been copied. */
-export function encodeMessage(engine: Engine, data: string | Buffer, binary: boolean): string | Buffer {
-  if (typeof data === 'string') {
-    const text = engine.clean(data);
-    const length = Buffer.byteLength(text);
-    const prefix = engine.prefix(length, binary);
-    // Every character is ASCII, so latin1 and UTF-8 say the same.
-    if (length === text.length && length < STRING_LIMIT) return prefix + text + engine.suffix;
-    const frame = Buffer.allocUnsafe(prefix.length + length + engine.suffix.length);
-    frame.write(prefix, 0, 'latin1');
-    frame.write(text, prefix.length, 'utf8');
-    if (engine.suffix !== '') frame.write(engine.suffix, prefix.length + length, 'latin1');
+/**
+ * A message as its framing writes it: bytes, or the same as a latin1 string. The data has been copied. Of a long one the
+ * bytes begin the memory that `takeMemory` gave.
+ * @param ascii the data is a text that is known to be ASCII.
+ */
+export function encodeMessage(engine: Engine, data: string | Buffer, binary: boolean, ascii = false): string | Buffer {
+  if (typeof data !== 'string') {
+    const bytes = engine.cleanBytes(data);
+    const frame = framed(engine, bytes.length, binary);
+    frame.set(bytes, frame.length - bytes.length - engine.suffix.length);
     return frame;
   }
-  const bytes = engine.cleanBytes(data);
-  const prefix = engine.prefix(bytes.length, binary);
-  const frame = Buffer.allocUnsafe(prefix.length + bytes.length + engine.suffix.length);
+  const text = engine.clean(data);
+  // Every character is ASCII, so latin1 and UTF-8 say the same. To count the bytes of a long text costs more than to copy it.
+  const length = ascii && text === data ? text.length : Buffer.byteLength(text);
+  const oneByte = length === text.length;
+  if (oneByte && length < STRING_LIMIT) return engine.prefix(length, binary) + text + engine.suffix;
+  const frame = framed(engine, length, binary);
+  frame.write(text, frame.length - length - engine.suffix.length, oneByte ? 'latin1' : 'utf8');
+  return frame;
+}
+
+/** Header and end of a frame of `length` bytes that are still to be written. */
+function framed(engine: Engine, length: number, binary: boolean): Buffer {
+  const prefix = engine.prefix(length, binary);
+  const { suffix } = engine;
+  const size = prefix.length + length + suffix.length;
+  const memory = size < POOLED ? Buffer.allocUnsafe(size) : takeMemory(size);
+  const frame = memory.length === size ? memory : memory.subarray(0, size);
   frame.write(prefix, 0, 'latin1');
-  frame.set(bytes, prefix.length);
-  if (engine.suffix !== '') frame.write(engine.suffix, prefix.length + bytes.length, 'latin1');
+  if (suffix !== '') frame.write(suffix, size - suffix.length, 'latin1');
   return frame;
 }
 

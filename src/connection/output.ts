@@ -1,6 +1,7 @@
 import { NEXT } from '../packet/packet.ts';
 import type { TransportSocket } from '../transport/transport.ts';
 import type { Engine } from '../wire/engine.ts';
+import { giveMemory } from '../wire/spare.ts';
 import type { Cork } from './cork.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
 import { encodeMessage, type Outgoing, STRING_LIMIT } from './encode.ts';
@@ -80,16 +81,7 @@ export class Output implements Deadline {
     if (!this.admit()) return false;
     const { engine } = this;
     // Frames are copied to where they gather, unless they would keep that memory: held, behind others that wait, or too long.
-    if (this.held !== null || this.socket.pending > 0 || data.length > COPY_MOST) {
-      if (this.held === null && typeof data !== 'string' && this.context.cork.isLent(data)) {
-        this.gathering().addText(engine.prefix(data.length, binary));
-        this.gathering().addShared(data);
-        this.flush();
-        if (this.socket.pending > 0) this.context.cork.keep();
-        return true;
-      }
-      return this.frame(encodeMessage(engine, data, binary));
-    }
+    if (this.held !== null || this.socket.pending > 0 || data.length > COPY_MOST) return this.sendLong(data, binary);
     if (typeof data === 'string') {
       const text = engine.clean(data);
       const length = Buffer.byteLength(text);
@@ -102,6 +94,23 @@ export class Output implements Deadline {
       this.gathering().addCopy(engine.prefix(bytes.length, binary), bytes, engine.suffix);
     }
     this.gathered();
+    return true;
+  }
+
+  private sendLong(data: string | Buffer, binary: boolean): boolean {
+    const { engine, socket } = this;
+    const { cork } = this.context;
+    if (this.held !== null) return this.frame(encodeMessage(engine, data, binary));
+    if (typeof data !== 'string' && cork.isLent(data)) {
+      this.gathering().addText(engine.prefix(data.length, binary));
+      this.gathering().addShared(data);
+      this.flush();
+      if (socket.pending > 0) cork.keep();
+      return true;
+    }
+    const frame = encodeMessage(engine, data, binary, data === cork.ascii);
+    this.write(frame);
+    if (typeof frame !== 'string' && frame.length > GATHER_LIMIT && socket.pending === 0) giveMemory(frame);
     return true;
   }
 

@@ -18,9 +18,10 @@ export function takeMemory(size: number): Buffer {
   return Buffer.allocUnsafeSlow(size);
 }
 
-/** Gives back what {@link takeMemory} gave: nobody reads from it any more. */
+/** Gives back what {@link takeMemory} gave, or the beginning of it: nobody reads from it any more. */
 export function giveMemory(bytes: Buffer): void {
-  if (bytes.length < LEAST || bytes.length > MOST) return;
+  const { byteLength } = bytes.buffer;
+  if (byteLength < LEAST || byteLength > MOST || bytes.byteOffset > 0) return;
   if (spare.length === COUNT) spare.shift();
-  spare.push(bytes);
+  spare.push(bytes.length === byteLength ? bytes : Buffer.from(bytes.buffer));
 }
