@@ -1,19 +1,25 @@
-// Memory for long messages while they arrive. A fresh megabyte costs more in page faults than all that is done with it, so
-// what nobody needs any more is used again.
+// Memory for long messages while they arrive or leave. Fresh pages cost more than all that is done with them, so what nobody
+// needs any more is used again.
 
-const LEAST = 64 * 1024;
+const LEAST = 8 * 1024;
 const MOST = 2 * 1024 * 1024;
-/** So many are kept: long messages of a few clients may arrive at the same time. */
-const COUNT = 4;
+/** Of each power of two between them so many are kept: at most 8 MiB in all. */
+const COUNT = 2;
 
-const spare: Buffer[] = [];
+/** By the position of the highest bit of their length. */
+const spare: Buffer[][] = Array.from({ length: 22 }, () => []);
 
 /** A Buffer of at least `size` bytes, uninitialized, with an ArrayBuffer of its own. */
 export function takeMemory(size: number): Buffer {
-  if (size >= LEAST) {
+  if (size >= LEAST && size <= MOST) {
+    const bit = 31 - Math.clz32(size);
     // Not one that is much too large: a resource may keep the message.
-    const index = spare.findIndex((bytes) => bytes.length >= size && bytes.length <= size * 2);
-    if (index !== -1) return spare.splice(index, 1)[0];
+    for (let i = bit; i <= bit + 1 && i < spare.length; i++) {
+      const bytes = spare[i].pop();
+      if (bytes === undefined) continue;
+      if (bytes.length >= size) return bytes;
+      spare[i].push(bytes);
+    }
   }
   return Buffer.allocUnsafeSlow(size);
 }
@@ -22,6 +28,6 @@ export function takeMemory(size: number): Buffer {
 export function giveMemory(bytes: Buffer): void {
   const { byteLength } = bytes.buffer;
   if (byteLength < LEAST || byteLength > MOST || bytes.byteOffset > 0) return;
-  if (spare.length === COUNT) spare.shift();
-  spare.push(bytes.length === byteLength ? bytes : Buffer.from(bytes.buffer));
+  const alike = spare[31 - Math.clz32(byteLength)];
+  if (alike.length < COUNT) alike.push(bytes.length === byteLength ? bytes : Buffer.from(bytes.buffer));
 }
