@@ -73,7 +73,7 @@ async function run(config: Config, version: string): Promise<void> {
   }
 }
 
-/** `--check`: prints what would be served; nothing is listened on, nothing is written. */
+/** `--check`: prints what would be served; but for the transport's test on loopback nothing is listened on, or written. */
 async function check(config: Config): Promise<void> {
   const daemon = new Daemon(config, SILENT);
   await daemon.load();
@@ -86,6 +86,8 @@ async function check(config: Config): Promise<void> {
     const place = host === undefined || url.includes(`:${port}`) ? '' : `, port ${port}`;
     lines.push(`listen: ${url}${place} (${clients})`);
   }
+  const transport = await daemon.chooseTransport();
+  lines.push(`transport: ${transport.name}${transport.why === null ? '' : `, for ${transport.why}`}`);
   for (const { certFile, host } of daemon.plan.tls?.certificates ?? []) {
     lines.push(`certificate: ${certFile}${host === '' ? '' : ` for ${host}`}`);
   }

@@ -1,3 +1,9 @@
+/**
+ * What the direct transport reads into, all sockets by turns: the bytes of one read are gone with the next. It is here
+ * because most of them are unmasked where they lie.
+ */
+export const READ_BUFFER: Buffer = Buffer.allocUnsafeSlow(256 * 1024);
+
 // Masking (RFC 6455 §5.3): byte i of the payload is XORed with byte i mod 4 of the key.
 
 let viewOf: ArrayBufferLike | null = null;
