@@ -15,6 +15,9 @@ export interface Log {
   wants(level: LogLevel): boolean;
 }
 
+/** A log of nothing. */
+export const SILENT: Log = { error() {}, warn() {}, info() {}, debug() {}, wants: () => false };
+
 // C0, DEL, C1 and the two Unicode line separators: what could start a new line or steer a terminal.
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;

@@ -78,6 +78,12 @@ export const OPTIONS = [
     'The folder of the resource classes, one file each.',
   ),
   row(
+    '',
+    'transport',
+    { type: 'enum', default: 'auto', values: ['auto', 'net', 'direct'], reloadable: false },
+    "What moves the bytes of plain connections: net is Node's public API; direct goes past it, which is faster and takes less memory, but rests on Node's internals. auto is direct where a test at start finds that it works, else net. TLS connections are always net.",
+  ),
+  row(
     'log',
     'rotate',
     { type: 'enum', default: 'internal', values: ['internal', 'external'], reloadable: false },

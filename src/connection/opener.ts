@@ -36,6 +36,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
   private readonly socket: TransportSocket;
   /** What admission counts it for: the peer, or the client behind a trusted proxy. */
   private ip: string;
+  /** What has come and is not used yet; while `onBytes` runs, it may be the chunk that is only lent. */
   private bytes: Buffer = NO_BYTES;
   private state: 'reading' | 'asking' | 'leaving' | 'handed' | 'gone' = 'reading';
   private path = '';
@@ -76,6 +77,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     const opening = readOpening(this.bytes, this.context.values.maxHead);
     switch (opening.type) {
       case 'more':
+        if (this.bytes === chunk) this.bytes = Buffer.from(chunk);
         return;
       case 'tls':
         this.log('a TLS client on a listener for plain text: use wss:// in adress');
@@ -210,7 +212,10 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     }
     const promise = promiseOf(answer);
     if (promise === null) answered(answer as HandshakeAnswer);
-    else promise.then(answered, failed);
+    else {
+      this.bytes = Buffer.from(this.bytes); // the chunk that they lie in is gone before the answer comes
+      promise.then(answered, failed);
+    }
   }
 
   private admit(candidate: Candidate, additions: Additions = {}): void {

@@ -2,14 +2,13 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Config, loadConfig } from '../config/load.ts';
-import type { Log } from '../log.ts';
+import { SILENT } from '../log.ts';
 import { parseArgs } from './args.ts';
 import { Daemon, lastWords } from './daemon.ts';
 import { openLogger } from './logger.ts';
 import { bindProcess } from './signals.ts';
 
 const PACKAGE = fileURLToPath(new URL('../../package.json', import.meta.url));
-const SILENT: Log = { error() {}, warn() {}, info() {}, debug() {}, wants: () => false };
 
 /**
  * The program. Exit codes: 0 stopped cleanly (or nothing to do), 1 could not run, 2 bad configuration.
@@ -73,7 +72,7 @@ async function run(config: Config, version: string): Promise<void> {
   }
 }
 
-/** `--check`: prints what would be served; nothing is listened on, nothing is written. */
+/** `--check`: prints what would be served; but for the transport's test on loopback nothing is listened on, or written. */
 async function check(config: Config): Promise<void> {
   const daemon = new Daemon(config, SILENT);
   await daemon.load();
@@ -86,6 +85,8 @@ async function check(config: Config): Promise<void> {
     const place = host === undefined || url.includes(`:${port}`) ? '' : `, port ${port}`;
     lines.push(`listen: ${url}${place} (${clients})`);
   }
+  const transport = await daemon.chooseTransport();
+  lines.push(`transport: ${transport.name}${transport.why === null ? '' : `, for ${transport.why}`}`);
   for (const { certFile, host } of daemon.plan.tls?.certificates ?? []) {
     lines.push(`certificate: ${certFile}${host === '' ? '' : ` for ${host}`}`);
   }

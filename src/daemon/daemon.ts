@@ -18,6 +18,7 @@ import type { Log } from '../log.ts';
 import { loadResources, type Refused } from '../resource/loader.ts';
 import { Router } from '../resource/router.ts';
 import { ResourceServer, type ServerContext } from '../resource/server.ts';
+import { chooseTransport, type TransportChoice } from '../transport/selftest.ts';
 import { NetTransport } from '../transport/tcp.ts';
 import type { Listener, TransportSocket } from '../transport/transport.ts';
 import { makePlan, type Plan } from './plan.ts';
@@ -80,11 +81,23 @@ export class Daemon {
   }
 
   /**
+   * What serves plain listeners.
+   * @throws WebsockError WEBSOCK_START if it is the one that was asked for and does not work here.
+   */
+  async chooseTransport(): Promise<TransportChoice> {
+    const isNeeded = this.plan.addresses.some(({ security }) => security === 'plain');
+    return chooseTransport(isNeeded ? this.config.values.transport : 'net');
+  }
+
+  /**
    * Listens, and serves until `stop`.
-   * @throws WebsockError WEBSOCK_START if an address cannot be had.
+   * @throws WebsockError WEBSOCK_START if an address cannot be had, or the transport that was asked for.
    */
   async start(): Promise<void> {
     const { values } = this.config;
+    const { name, intake, why } = await this.chooseTransport();
+    if (why === null) this.log.info(`Transport: ${name}`);
+    else this.log.warn(`Transport: ${name}, for ${why}`);
     const { log, limits, deadlines, access, admission } = this;
     const http = new HttpSide({
       log,
@@ -114,7 +127,7 @@ export class Daemon {
     };
     this.http = http;
     this.context = context;
-    const transport = new NetTransport({ ...values.tcp, tls: this.plan.tls }, log);
+    const transport = new NetTransport({ ...values.tcp, tls: this.plan.tls }, log, intake);
     try {
       for (const address of this.plan.addresses) {
         // oxlint-disable-next-line no-await-in-loop -- the first that fails is the one to be told of

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Reader, TransportSocket } from './transport.ts';
 
 /** A reader for a socket that nobody has taken: it reads nothing and hears nothing. */
-const NOBODY: Reader = { onBytes() {}, onDrain() {}, onEnd() {}, onFinish() {}, onClose() {} };
+export const NOBODY: Reader = { onBytes() {}, onDrain() {}, onEnd() {}, onFinish() {}, onClose() {} };
 
 const SELF = Symbol('transport socket');
 /** What Node's handle of a socket knows of its writes. */
@@ -116,7 +116,7 @@ export class StreamSocket implements TransportSocket {
     stream.off('end', onEnd);
     stream.off('finish', onFinish);
     stream.off('error', onError);
-    if (head.length > 0) stream.unshift(head);
+    if (head.length > 0) stream.unshift(Buffer.from(head));
     return stream;
   }
 }
@@ -124,10 +124,11 @@ export class StreamSocket implements TransportSocket {
 /**
  * The address of a peer, IPv4 without its IPv6 clothes (RFC 4291 §2.5.5.2); `unix` on a Unix socket. Null: the peer has
  * reset the connection before it was asked for, and what it sent must not be handled: it would have no address to be judged by.
+ *
+ * @param address as Node gives it
  */
-export function peerAddress(stream: Socket, isUnix: boolean): string | null {
+export function peerAddress(address: string | undefined, isUnix: boolean): string | null {
   if (isUnix) return 'unix';
-  const address = stream.remoteAddress;
   if (address === undefined || address === '') return null;
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import { messageOf, WebsockError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -8,7 +8,7 @@ import { refusalResponse } from '../wire/handshake.ts';
 import { formatEndpoint, type ListenAddress } from './address.ts';
 import { peerAddress, StreamSocket } from './socket.ts';
 import { createTlsServer, type TlsOptions } from './tls.ts';
-import type { Accept, Listener, Transport } from './transport.ts';
+import type { Accept, Listener, Transport, TransportSocket } from './transport.ts';
 
 /** First byte of a TLS record that holds a handshake (RFC 8446 §5.1); no HTTP method and no path begins with it. */
 const TLS_HANDSHAKE = 0x16;
@@ -22,6 +22,27 @@ export interface NetOptions {
   readonly backlog: number;
   /** undefined: no listener may ask for TLS. */
   readonly tls: TlsOptions | undefined;
+}
+
+/**
+ * Takes what a server accepts in place of its `connection` event, from when it listens.
+ *
+ * @param keepAlive seconds, see {@link NetOptions}
+ * @param accept takes each socket; null stands for one whose peer had reset it before it was asked for its address
+ * @returns what resolves, after `server.close()`, when every socket that was taken is gone
+ */
+export type Intake = (
+  server: Server,
+  keepAlive: number,
+  accept: (socket: TransportSocket | null) => void,
+) => () => Promise<void>;
+
+/** A server that listens. */
+interface Opened {
+  readonly server: Server;
+  readonly endpoint: string;
+  /** See {@link Intake}. */
+  readonly gone: () => Promise<void>;
 }
 
 /** A listener's way in, and who waits there: sockets whose first byte, or TLS handshake, is still to come. */
@@ -41,92 +62,101 @@ function keyOf(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort}`;
 }
 
-/** Plain and TLS listeners on the public API of node:net and node:tls. */
+/** Plain and TLS listeners on the public API of node:net and node:tls, but for what an Intake takes. */
 export class NetTransport implements Transport {
   private readonly options: NetOptions;
   private readonly log: Log;
+  private readonly intake: Intake | null;
 
-  constructor(options: NetOptions, log: Log) {
+  /** @param intake for the listeners that speak plain text alone; null: net.Socket for all. */
+  constructor(options: NetOptions, log: Log, intake: Intake | null = null) {
     this.options = options;
     this.log = log;
+    this.intake = intake;
   }
 
   async listen(address: ListenAddress, accept: Accept): Promise<Listener> {
-    const servers: Server[] = [];
-    const endpoints: string[] = [];
     const door = new Door(address, accept);
+    let opened: Opened[];
     if (address.path !== undefined) {
       await removeStale(address.path);
-      const server = this.server(door);
-      await bind(server, address, { path: address.path, backlog: this.options.backlog });
+      opened = [await this.open(door, { path: address.path })];
       if (address.mode !== undefined) chmodSync(address.path, address.mode);
-      servers.push(server);
-      endpoints.push(address.path);
-    } else {
-      await this.listenTcp(door, servers, endpoints);
-    }
-    for (const server of servers) this.reportErrors(server, address);
+    } else opened = await this.openTcp(door);
     const close = async (): Promise<void> => {
-      const closed = Promise.all(servers.map((server) => new Promise<void>((done) => server.close(() => done()))));
+      const closed = closeAll(opened);
       // Nobody knows them yet: who is still to speak, or in the middle of a TLS handshake, is not waited for.
       for (const socket of door.waiting.values()) socket.destroy();
       await closed;
     };
-    return { endpoints, address, close };
+    return { endpoints: opened.map(({ endpoint }) => endpoint), address, close };
   }
 
   /** A name may stand for several addresses: each that this machine has is listened on, on one port. */
-  private async listenTcp(door: Door, servers: Server[], endpoints: string[]): Promise<void> {
-    const { address } = door;
-    let port = address.port;
+  private async openTcp(door: Door): Promise<Opened[]> {
+    const opened: Opened[] = [];
+    let { port } = door.address;
     let failure: unknown;
-    for (const host of await resolve(address)) {
-      const server = this.server(door);
+    for (const host of await resolve(door.address)) {
       try {
-        await bind(server, address, { host, port, backlog: this.options.backlog });
+        const one = await this.open(door, { host, port });
+        port = portOf(one.server);
+        opened.push(one);
       } catch (error) {
         // localhost may name ::1 where IPv6 is off; a port that is taken is never passed over.
         const { code = '' } = (error as { cause?: { code?: string } }).cause ?? {};
         if (code !== 'EADDRNOTAVAIL' && code !== 'EAFNOSUPPORT') {
-          await Promise.all(servers.map((open) => new Promise<void>((done) => open.close(() => done()))));
+          await closeAll(opened);
           throw error;
         }
         failure = error;
-        continue;
       }
-      const bound = server.address();
-      if (bound !== null && typeof bound === 'object') port = bound.port;
-      servers.push(server);
-      endpoints.push(formatEndpoint(host, port));
     }
-    if (servers.length === 0) throw failure;
+    if (opened.length === 0) throw failure;
+    return opened;
   }
 
-  private server(door: Door): Server {
-    const tls = door.address.security === 'plain' ? undefined : this.tlsServer(door);
+  private async open(door: Door, where: { host: string; port: number } | { path: string }): Promise<Opened> {
+    const { address } = door;
+    const { backlog, keepAlive } = this.options;
+    const intake = address.security === 'plain' ? this.intake : null;
     const server = createServer({
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true,
-      keepAliveInitialDelay: this.options.keepAlive * 1000,
+      keepAliveInitialDelay: keepAlive * 1000,
     });
+    let gone = async (): Promise<void> => {}; // net.Server waits for its sockets itself
+    await bind(server, address, { ...where, backlog }, () => {
+      if (intake === null) this.takeAll(server, door);
+      else gone = intake(server, keepAlive, (socket) => this.admit(socket, door));
+    });
+    this.reportErrors(server, address);
+    const endpoint = 'path' in where ? where.path : formatEndpoint(where.host, portOf(server));
+    return { server, endpoint, gone };
+  }
+
+  private takeAll(server: Server, door: Door): void {
+    const tls = door.address.security === 'plain' ? undefined : this.tlsServer(door);
     server.on('connection', (socket) => {
       if (tls === undefined) this.give(socket, door, false);
       else this.sniff(socket, door, tls);
     });
-    return server;
   }
 
   private give(socket: Socket, door: Door, secure: boolean): void {
-    const { address, accept } = door;
     door.waiting.delete(keyOf(socket));
-    const ip = peerAddress(socket, address.path !== undefined);
-    if (ip !== null) accept(new StreamSocket(socket, ip, secure));
-    else {
-      this.log.debug(`a client of ${address.url} left before it had an address`);
+    const ip = peerAddress(socket.remoteAddress, door.address.path !== undefined);
+    if (ip === null) {
       socket.on('error', (error) => this.log.debug(`a client without an address: ${error.message}`));
       socket.destroy();
     }
+    this.admit(ip === null ? null : new StreamSocket(socket, ip, secure), door);
+  }
+
+  private admit(socket: TransportSocket | null, door: Door): void {
+    if (socket !== null) door.accept(socket);
+    else this.log.debug(`a client of ${door.address.url} left before it had an address`);
   }
 
   private tlsServer(door: Door): TlsServer {
@@ -199,6 +229,16 @@ export class NetTransport implements Transport {
   }
 }
 
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+async function closeAll(opened: readonly Opened[]): Promise<void> {
+  const closed = opened.map(({ server }) => new Promise<void>((done) => server.close(() => done())));
+  await Promise.all(closed);
+  await Promise.all(opened.map(({ gone }) => gone()));
+}
+
 async function resolve(address: ListenAddress): Promise<string[]> {
   const host = address.host ?? '';
   if (host === '*') return ['::'];
@@ -215,12 +255,19 @@ function bind(
   server: Server,
   address: ListenAddress,
   where: { host?: string; port?: number; path?: string; backlog: number },
+  begin: () => void,
 ): Promise<void> {
   return new Promise((done, fail) => {
     server.once('error', (error) => fail(startError(address, error)));
     server.listen(where, () => {
       server.removeAllListeners('error');
-      done();
+      try {
+        begin(); // before the loop turns: nobody has been accepted yet
+        done();
+      } catch (error) {
+        server.close();
+        fail(error);
+      }
     });
   });
 }

@@ -38,9 +38,9 @@ export interface TransportSocket {
   readonly taken: number;
   /** Whether `reader.onDrain` will be called when nothing is pending any more. */
   readonly willDrain: boolean;
-  /** Writes bytes, or a string of latin1 characters; `bytes` must not change afterwards. */
+  /** Writes bytes, which must not change afterwards, or a string of latin1 characters. After `end()` it is ignored. */
   write(data: Buffer | string): void;
-  /** Writes several pieces in one go. */
+  /** Writes several pieces in one go; the array must not change afterwards either. */
   writeAll(pieces: readonly (Buffer | string)[]): void;
   pause(): void;
   resume(): void;
@@ -48,13 +48,19 @@ export interface TransportSocket {
   end(): void;
   /** Ends it at once. */
   destroy(): void;
-  /** Gives the stream away, with `head` put back in front; `reader` hears nothing more of it but `onClose`. */
+  /**
+   * Gives the stream away, paused, with a copy of `head` put back in front. From here on it is ended or destroyed by the
+   * stream's own methods, not by those of this socket; `reader` hears nothing more of it but `onClose`.
+   */
   detach(head: Buffer): Socket;
 }
 
 /** The one who reads a socket. */
 export interface Reader {
-  /** The next bytes; they are the reader's own. */
+  /**
+   * The next bytes. They are lent until it returns: the reader may write over them, the next read of any socket does.
+   * What is kept must be copied.
+   */
   onBytes(chunk: Buffer): void;
   /** Everything that was pending has been taken. */
   onDrain(): void;

@@ -16,7 +16,7 @@ describe('the three ways in', () => {
     for (const size of [1, 7, 10_000]) {
       const bed = openerBed();
       const bytes = Buffer.concat([Buffer.from(head()), frame({ payload: 'early' })]);
-      for (let at = 0; at < bytes.length; at += size) bed.socket.reader.onBytes(bytes.subarray(at, at + size));
+      for (let at = 0; at < bytes.length; at += size) bed.socket.say(bytes.subarray(at, at + size));
       expect(bed.socket.writes).toHaveLength(2);
       const { head: text, words } = answer(bed.socket);
       expect(text).toContain('Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n');

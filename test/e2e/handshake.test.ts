@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fixture, type RunningDaemon, startDaemon } from '../support/daemon.ts';
-import { RawPeer, upgradeRequest } from '../support/rawpeer.ts';
+import { clientFrame, RawPeer, upgradeRequest } from '../support/rawpeer.ts';
 import { WebPeer } from '../support/webpeer.ts';
 
 let daemon: RunningDaemon;
@@ -110,6 +110,34 @@ describe('a handshake that is taken', () => {
     for (const byte of Buffer.from(upgradeRequest('/web'))) peer.write(Buffer.from([byte]));
     expect(await peer.head()).toMatch(/^HTTP\/1\.1 101 /);
     peer.destroy();
+  });
+
+  test('cut at every tenth byte, by turns with other clients: each gets its own answer, and its own first message', async () => {
+    const paths = ['/lab?a=1', '/', '/lab?b=2', '/web'];
+    const peers = await Promise.all(paths.map(() => RawPeer.open({ port: daemon.port })));
+    const requests = paths.map((path, i) =>
+      Buffer.concat([
+        Buffer.from(upgradeRequest(path, { Origin: 'http://localhost', 'X-Mine': `${i}`.repeat(20 * i) })),
+        clientFrame(`{"opcode":"echo","from":${i}}`),
+      ]),
+    );
+    for (let at = 0; at < Math.max(...requests.map(({ length }) => length)); at += 10) {
+      for (const [i, peer] of peers.entries()) {
+        const piece = requests[i].subarray(at, at + 10);
+        // When it is out, the next one's: one segment for each piece.
+        // oxlint-disable-next-line no-await-in-loop
+        if (piece.length > 0) await new Promise((done) => peer.socket.write(piece, done));
+      }
+    }
+    for (const [i, peer] of peers.entries()) {
+      // oxlint-disable-next-line no-await-in-loop
+      expect(await peer.head()).toMatch(/^HTTP\/1\.1 101 /);
+      // oxlint-disable-next-line no-await-in-loop
+      expect(await peer.packet()).toMatchObject({ opcode: 'ready' });
+      // oxlint-disable-next-line no-await-in-loop
+      expect(await peer.packet()).toEqual({ opcode: 'echo', from: i });
+      peer.destroy();
+    }
   });
 
   test('an absolute request target', async () => {

@@ -51,14 +51,15 @@ describe('a start', () => {
     expect(texts[0]).toBe(
       `websock ${VERSION}, Node ${process.version}, process ${daemon.pid}, ${join(daemon.dir, 'websock.ini')}`,
     );
-    expect(texts.slice(1, 6)).toEqual([
+    expect(texts.slice(1, 7)).toEqual([
+      'Transport: direct',
       `Server initialized on Linux 127.0.0.1:${daemon.port}`,
       'Starting server...',
       'Registered resource : /',
       'Registered resource : /php',
       'Registered resource : /web',
     ]);
-    expect(texts.slice(6)).toEqual(['SIGTERM received', 'Stopping server, connections: 0', 'Server stopped', '']);
+    expect(texts.slice(7)).toEqual(['SIGTERM received', 'Stopping server, connections: 0', 'Server stopped', '']);
     expect(daemon.err).toBe('');
   });
 
@@ -199,6 +200,7 @@ describe('--check', () => {
         `listen: ws://127.0.0.1:${port} (ws, tcp, HTTP)\n` +
         'listen: wss://127.0.0.1:1 (wss, ssl, HTTPS)\n' +
         'listen: ws+wss://127.0.0.1:2 (ws, tcp, HTTP, wss, ssl, HTTPS)\n' +
+        'transport: direct\n' +
         `certificate: ${certFile}\n` +
         'connections: at most 9\n' +
         'resource: / for ws, wss, tcp, ssl, app /\n' +

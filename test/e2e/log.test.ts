@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { fixture, type RunningDaemon, startDaemon } from '../support/daemon.ts';
@@ -156,8 +156,13 @@ describe('the log', () => {
       await (await WebPeer.open(`ws://127.0.0.1:${daemon.port}/`)).close();
     }
     expect(await daemon.stop()).toBe(0);
-    expect(daemon.logged('ws.log').at(-1)).toMatchObject({ msg: 'Server stopped' });
-    const files = readdirSync(daemon.dir).filter((name) => name.startsWith('ws.') && name !== 'ws.log');
+    const numberOf = (name: string): number => Number(/\.(\d+)\.log$/.exec(name)?.[1]);
+    const files = readdirSync(daemon.dir)
+      .filter((name) => name.startsWith('ws.') && name !== 'ws.log')
+      .toSorted((a, b) => numberOf(a) - numberOf(b));
+    expect(readlinkSync(join(daemon.dir, 'ws.log'))).toBe(files.at(-1));
+    // Its last line may have filled a file: then the current one is empty.
+    expect(files.flatMap((name) => daemon.logged(name)).at(-1)).toMatchObject({ msg: 'Server stopped' });
     expect(files.length).toBeGreaterThan(1);
     expect(files.length).toBeLessThanOrEqual(3);
   });

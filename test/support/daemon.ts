@@ -7,6 +7,9 @@ import { dirname, join, resolve } from 'node:path';
 export const ROOT = resolve(import.meta.dirname, '../..');
 /** Milliseconds after which what was not said is not going to be. */
 const PATIENCE = 20_000;
+/** The project `net` of jest.config.mjs runs the daemon on the transport that is not the default. */
+const { WEBSOCK_TRANSPORT } = process.env;
+const TRANSPORT: Record<string, string> = WEBSOCK_TRANSPORT === undefined ? {} : { WEBSOCK_TRANSPORT };
 const INITIALIZED = /Server initialized on \w+ (\S+)/g;
 
 export interface DaemonOptions {
@@ -146,7 +149,7 @@ export function spawnDaemon(options: DaemonOptions = {}): RunningDaemon {
   if (!/^(?:adress|address)=/m.test(ini)) ini = `adress='ws://127.0.0.1:0'\n${ini}`;
   writeFileSync(join(dir, 'websock.ini'), `resources='${resourcesFolder(dir, options)}'\n${ini}`);
   const args = [...(options.nodeArgs ?? []), join(ROOT, 'dist/run.js'), '-console', ...(options.args ?? [])];
-  const env = { PATH: process.env.PATH ?? '', ...options.env };
+  const env = { PATH: process.env.PATH ?? '', ...TRANSPORT, ...options.env };
   return new RunningDaemon(dir, spawn(process.execPath, args, { cwd: dir, env, stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 

@@ -71,7 +71,7 @@ export class FakeSocket implements TransportSocket {
   }
 
   detach(head: Buffer): Socket {
-    this.detached = head;
+    this.detached = Buffer.from(head);
     this.calls.push('detach');
     return new Socket();
   }
@@ -88,9 +88,13 @@ export class FakeSocket implements TransportSocket {
     if (this.ended) this.reader.onFinish();
   }
 
-  /** The peer sends bytes. */
+  /** The peer sends bytes, each part in a chunk that is only lent: what is kept of it must be a copy. */
   say(...parts: (string | Buffer)[]): void {
-    for (const part of parts) this.reader.onBytes(Buffer.from(part as string));
+    for (const part of parts) {
+      const chunk = Buffer.from(part as string);
+      this.reader.onBytes(chunk);
+      chunk.fill(0xdb);
+    }
   }
 
   /** Everything written, and forgets it. */

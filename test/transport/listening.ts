@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, linkSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -6,8 +7,15 @@ import { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { makeCertificate } from '../support/certificate.ts';
+import { withProgram } from '../support/program.ts';
 import { type CreateTransport, Site } from './contract.ts';
 import { dial, dialTls, portOf, readAll, readBytes } from './peers.ts';
+
+const withPerl = withProgram('perl', 'perl-base');
+/** Prints TCP_NODELAY, SO_KEEPALIVE and TCP_KEEPIDLE of the socket that is its stdin. */
+const OPTIONS_OF_STDIN = `use Socket qw(:all);
+  my @options = ([IPPROTO_TCP, TCP_NODELAY], [SOL_SOCKET, SO_KEEPALIVE], [IPPROTO_TCP, 4]);
+  print join(' ', map { unpack('i', getsockopt(STDIN, $_->[0], $_->[1])) } @options);`;
 
 /** What every implementation of Transport must do when it listens, and with the first byte of who comes. */
 export function listeningContract(name: string, create: CreateTransport): void {
@@ -32,6 +40,15 @@ export function listeningContract(name: string, create: CreateTransport): void {
       const any = await site.listen('ws://*:0');
       site.track(await dial({ host: '127.0.0.1', port: portOf(any) }));
       expect((await site.door.take()).socket.ip).toBe('127.0.0.1');
+    });
+
+    withPerl('each socket has TCP_NODELAY, and asks after its silent peer when [tcp] keepAlive says so', async () => {
+      const listener = await site.listen('ws://127.0.0.1:0', { keepAlive: 77 });
+      const { server } = await site.connect(listener, false);
+      const stream = site.track(server.socket.detach(Buffer.alloc(0)));
+      const perl = spawn('perl', ['-e', OPTIONS_OF_STDIN], { stdio: [stream, 'pipe', 'inherit'] });
+      const [found] = (await once(perl.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+      expect(found.toString()).toMatch(/^[1-9]\d* [1-9]\d* 77$/);
     });
 
     test('a name is listened on at every address it has, on one port', async () => {

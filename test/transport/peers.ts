@@ -22,8 +22,10 @@ export class Accepted implements Reader {
   }
 
   onBytes(chunk: Buffer): void {
-    this.chunks.push(chunk);
+    this.chunks.push(Buffer.from(chunk));
     this.onChunk(chunk);
+    // It was lent, and may be written over: whatever the transport does with it later shows.
+    chunk.fill(0xdb);
     this.changed();
   }
 

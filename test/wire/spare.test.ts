@@ -38,7 +38,7 @@ describe('memory that is used again', () => {
   test('no more than two of a size are kept', () => {
     const given = Array.from({ length: 5 }, () => Buffer.allocUnsafeSlow(300_000));
     given.forEach(giveMemory);
-    const memories = new Set(given.map((bytes) => bytes.buffer));
+    const memories = new Set<ArrayBufferLike>(given.map((bytes) => bytes.buffer));
     const again = given.filter(() => memories.has(takeMemory(300_000).buffer));
     expect(again.length).toBeLessThanOrEqual(2);
   });
