@@ -220,9 +220,13 @@ export abstract class FrameDecoder extends HeldDecoder {
     }
   }
 
+  override stop(): void {
+    super.stop();
+    this.body = NO_BYTES;
+  }
+
   private fault(fault: Fault, text: string, used: number): number {
     this.stop();
-    this.body = NO_BYTES;
     this.receiver.onFault(fault, text);
     return used;
   }

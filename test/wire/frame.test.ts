@@ -3,8 +3,8 @@ import * as fc from 'fast-check';
 import { Receiver } from 'ws';
 import { closeFrame, controlFrame, dataHeader, OP, validCloseCode } from '../../src/wire/frame.ts';
 import { WebSocketEngine } from '../../src/wire/rfc6455.ts';
+import { OPTIONS } from '../support/feed.ts';
 import { hex, Recorder } from '../support/frames.ts';
-import { OPTIONS } from './contract.ts';
 
 const bytesOf = (latin1: string): Buffer => Buffer.from(latin1, 'latin1');
 // oxlint-disable-next-line no-control-regex

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { WebSocketEngine } from '../../src/wire/rfc6455.ts';
+import { feed, OPTIONS } from '../support/feed.ts';
 import { frame, hex, Recorder } from '../support/frames.ts';
-import { feed, OPTIONS } from './contract.ts';
 
 const BUFFER_ON = Buffer.from('bufferON');
 
@@ -126,7 +126,7 @@ describe('raw text: pieces of a message may be cut inside a character', () => {
       const parts = [frame({ fin: false, payload: cut.subarray(0, at) }), frame({ op: 0, payload: cut.subarray(at) })];
       for (const input of [frame({ payload: cut }), Buffer.concat(parts)]) {
         for (const sizes of [[1], [at + 1], [input.length]]) {
-          expect(feed((r) => make(r as Recorder), input, sizes).all()).toEqual([shown]);
+          expect(feed((r) => make(r), input, sizes).all()).toEqual([shown]);
         }
       }
     }
@@ -136,7 +136,7 @@ describe('raw text: pieces of a message may be cut inside a character', () => {
     for (const start of ['bufferOF', 'bufferO', 'BufferON', ' bufferON', 'bufferOn']) {
       const payload = Buffer.concat([Buffer.from(start), hex('f0 9f')]);
       for (const sizes of [[1], [1000]]) {
-        expect(feed((r) => make(r as Recorder), frame({ payload }), sizes).all()).toEqual([{ fault: 'utf8' }]);
+        expect(feed((r) => make(r), frame({ payload }), sizes).all()).toEqual([{ fault: 'utf8' }]);
       }
     }
   });
@@ -144,7 +144,7 @@ describe('raw text: pieces of a message may be cut inside a character', () => {
   test('the next message after it is checked again', () => {
     const input = Buffer.concat([frame({ payload: cut }), frame({ payload: hex('f0 9f') })]);
     for (const sizes of [[1], [1000]]) {
-      expect(feed((r) => make(r as Recorder), input, sizes).all()).toEqual([shown, { fault: 'utf8' }]);
+      expect(feed((r) => make(r), input, sizes).all()).toEqual([shown, { fault: 'utf8' }]);
     }
   });
 
@@ -154,8 +154,8 @@ describe('raw text: pieces of a message may be cut inside a character', () => {
     for (const sizes of [[1], [7], [1000]]) {
       const recorder = feed(
         (r) => {
-          const engine = make(r as Recorder);
-          (r as Recorder).inMessage = (index) => {
+          const engine = make(r);
+          r.inMessage = (index) => {
             engine.raw = index < 3;
           };
           return engine;

@@ -3,8 +3,8 @@ import * as fc from 'fast-check';
 import { Duplex } from 'node:stream';
 import { Sender } from 'ws';
 import { WebSocketEngine } from '../../src/wire/rfc6455.ts';
+import { feed, OPTIONS } from '../support/feed.ts';
 import type { Found } from '../support/frames.ts';
-import { feed, OPTIONS } from './contract.ts';
 
 test('PROPERTY: we read what ws writes as a client, fragments and control frames', () => {
   const item = fc.record({
