@@ -87,6 +87,19 @@ export function engineContract(under: EngineUnderTest): void {
       expect(keptBytes(engine, recorder, OPTIONS)).toBe(0);
     });
 
+    test('resume() keeps what has not been decoded, and lets go of the rest of the chunk', () => {
+      const recorder = new Recorder();
+      const engine = make(recorder);
+      const message = under.text('x'.repeat(100));
+      engine.hold();
+      engine.decode(Buffer.concat([...Array.from({ length: 100 }, () => message), message.subarray(0, 1)]));
+      engine.resume();
+      expect(recorder.found).toHaveLength(100);
+      expect(keptBytes(engine, recorder, OPTIONS)).toBe(1);
+      engine.decode(message.subarray(1));
+      expect(recorder.found).toHaveLength(101);
+    });
+
     test('a message of exactly maxPayload is taken, one byte more is a fault', () => {
       for (const size of [1, 100, 126, 1000]) {
         const limited = (receiver: Receiver): Engine => under.create(receiver, { ...OPTIONS, maxPayload: size });
