@@ -72,6 +72,7 @@ export abstract class FrameDecoder extends HeldDecoder {
         i = end;
         this.control(op, b, start, end);
         if (this.stopped) return n;
+        if (this.isHeld) return i;
       } else if (end <= n && b0 > 127 && op !== OP.CONTINUATION) {
         const or = unmask(b, start, end, b[at], b[at + 1], b[at + 2], b[at + 3]);
         i = end;

@@ -98,6 +98,7 @@ export class Recorder implements Receiver {
   held = false;
   /** Called in each message, with its number. */
   inMessage: (index: number) => void = () => {};
+  inPing: () => void = () => {};
   private readonly owned: { index: number; bytes: Buffer; binary: boolean }[] = [];
 
   onMessage(b: Buffer, start: number, end: number, binary: boolean, ascii: boolean, owned: boolean): boolean {
@@ -115,6 +116,7 @@ export class Recorder implements Receiver {
 
   onPing(payload: Buffer): void {
     this.found.push({ ping: payload.toString('latin1') });
+    this.inPing();
   }
 
   onPong(payload: Buffer): void {

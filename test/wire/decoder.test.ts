@@ -241,6 +241,18 @@ describe('who owns what', () => {
   });
 });
 
+test('hold() inside a ping holds what stands behind it', () => {
+  const recorder = new Recorder();
+  const engine = new WebSocketEngine(recorder, OPTIONS);
+  recorder.inPing = () => engine.hold();
+  engine.decode(Buffer.concat([frame({ op: 9 }), frame({ payload: 'a' }), frame({ op: 9 }), clientClose(1000)]));
+  for (const expected of [{ ping: '' }, { ping: '' }, { close: 1000, reason: '' }]) {
+    expect(recorder.found.at(-1)).toEqual(expected);
+    engine.resume();
+  }
+  expect(recorder.found).toHaveLength(4);
+});
+
 test('end() drops a message that is not complete, and nothing is decoded after it', () => {
   const recorder = new Recorder();
   const engine = new WebSocketEngine(recorder, OPTIONS);
