@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 
 /** Header fields by their lower-case names; repeated fields are joined with `, ` (RFC 9110 §5.3). */
@@ -83,8 +84,9 @@ export function parseHead(text: string, maxHeaders: number): RequestHead | Refus
     headers[key] = key in headers ? `${headers[key]}, ${value}` : value;
   }
   // Not percent-encoded, as no browser would send it: then it is UTF-8.
-  const target = Buffer.from(match[2], 'latin1').toString();
-  return { method: match[1], ...parseTarget(target), version: match[3], headers };
+  const target = Buffer.from(match[2], 'latin1');
+  if (!isUtf8(target)) return { status: 400, text: 'the request target is not UTF-8' }; // RFC 6455 §8.1
+  return { method: match[1], ...parseTarget(target.toString()), version: match[3], headers };
 }
 
 function trimCr(line: string): string {

@@ -105,6 +105,7 @@ describe('parseHead', () => {
     ['a space before the colon', 'GET / HTTP/1.1\r\nA : 1\r\n\r\n', 'header line 1 is not'],
     ['a folded line', 'GET / HTTP/1.1\r\nA: 1\r\n more\r\n\r\n', 'header line 2 is not'],
     ['a NUL in a value', 'GET / HTTP/1.1\r\nA: 1\0 2\r\n\r\n', 'header line 1 holds a control character'],
+    ['a target that is not UTF-8', 'GET /\xe4 HTTP/1.1\r\n\r\n', 'the request target is not UTF-8'],
     ['a bare CR in a value', 'GET / HTTP/1.1\r\nA: 1\rB: 2\r\n\r\n', 'header line 1 holds a control character'],
   ])('%s: 400', (_, text, why) => {
     expect(parseHead(text, 100)).toEqual({ status: 400, text: expect.stringContaining(why) });
