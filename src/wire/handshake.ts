@@ -42,7 +42,11 @@ const STATUS: Readonly<Record<number, string>> = {
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'; // RFC 6455 §1.3
 const REQUEST_LINE = /^([A-Z]+) ([!-~\u0080-\u00ff]+) HTTP\/(\d\.\d)$/;
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/; // RFC 9110 §5.6.2
+const CHAR = "[!#$%&'*+.^_`|~0-9A-Za-z-]"; // of a token, RFC 9110 §5.6.2
+const TOKEN = new RegExp(`^${CHAR}+$`);
+// RFC 6455 §9.1: what is quoted must be a token, once it is unquoted.
+const PARAMETER = `[ \\t]*;[ \\t]*${CHAR}+(?:[ \\t]*=[ \\t]*(?:${CHAR}+|"(?:\\\\?${CHAR})+"))?`;
+const EXTENSION = new RegExp(`^${CHAR}+(?:${PARAMETER})*$`);
 // oxlint-disable-next-line no-control-regex
 const BAD_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]/; // RFC 9110 §5.5
 const KEY = /^[+/0-9A-Za-z]{22}==$/; // base64 of 16 bytes
@@ -127,7 +131,26 @@ export function checkUpgrade(head: RequestHead): Refusal | null {
   if (h['sec-websocket-version'] !== '13') {
     return { status: 426, text: 'only WebSocket version 13 is spoken', headers: { 'Sec-WebSocket-Version': '13' } };
   }
+  if (!isListOf(TOKEN, h['sec-websocket-protocol'])) return missing('Sec-WebSocket-Protocol must be a list of tokens');
+  if (!isListOf(EXTENSION, h['sec-websocket-extensions'])) {
+    return missing('Sec-WebSocket-Extensions is not a list of extensions as in RFC 6455 section 9.1');
+  }
   return null;
+}
+
+/** Whether a field, if it is there, is a list of one or more of these. */
+function isListOf(pattern: RegExp, value: string | undefined): boolean {
+  if (value === undefined) return true;
+  const elements = elementsOf(value);
+  return elements.length > 0 && elements.every((element) => pattern.test(element));
+}
+
+/** The elements of a list; empty ones do not count (RFC 9110 §5.6.1.2). */
+function elementsOf(list: string): string[] {
+  return list
+    .split(',')
+    .map((element) => element.trim())
+    .filter((element) => element !== '');
 }
 
 /** Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 §4.2.2). */
@@ -135,14 +158,9 @@ export function acceptKey(key: string): string {
   return hash('sha1', key + GUID, 'base64');
 }
 
-/** The subprotocols that the client offers, most wanted first. */
+/** The subprotocols that a client offers whose handshake is one, most wanted first. */
 export function offeredProtocols(headers: Headers): string[] {
-  const offered = headers['sec-websocket-protocol'];
-  if (offered === undefined) return [];
-  return offered
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => TOKEN.test(name));
+  return elementsOf(headers['sec-websocket-protocol'] ?? '');
 }
 
 /** The size that a script client's 101 is padded to, and its first frame: each is one of its reads (PROTOCOL.md §3). */
