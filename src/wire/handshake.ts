@@ -168,9 +168,13 @@ export const SCRIPT_READ = 1024;
 const SCRIPT_HEAD_LIMIT = 1000;
 const PAD = 'X-Pad: ';
 
+/** What the handshake says itself, once (RFC 6455 §4.2.2, §11.3), and what has no place in a 101 (RFC 9110 §8.6). */
+const HANDSHAKE_FIELD = /^(?:upgrade|connection|sec-websocket-.*|content-length|transfer-encoding)$/i;
+
 /**
  * The server's opening handshake (RFC 6455 §4.2.2), in latin1.
- * @param headers what a resource adds; names and values that HTTP does not allow are left out.
+ * @param headers what a resource adds; names and values that HTTP does not allow are left out, and so is what is the
+ * handshake's to say.
  * @param pad fill it with an `X-Pad` header to exactly 1024 bytes, leaving out added headers that do not fit.
  * @returns the response and the names of the headers that were left out.
  */
@@ -183,10 +187,11 @@ export function switchingProtocols(
   let text = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptKey(key)}\r\n`;
   const omitted: string[] = [];
   const chosen = protocol === undefined ? {} : { 'Sec-WebSocket-Protocol': protocol };
-  for (const [name, value] of Object.entries({ ...chosen, ...headers })) {
+  for (const [name, value] of Object.entries({ ...chosen, ...headers, ...chosen })) {
     const line = `${name}: ${value}\r\n`;
     const fits = !pad || text.length + line.length + 2 <= SCRIPT_HEAD_LIMIT;
-    if (TOKEN.test(name) && validValue(value) && fits) text += line;
+    const mayAdd = name in chosen || !HANDSHAKE_FIELD.test(name);
+    if (mayAdd && TOKEN.test(name) && validValue(value) && fits) text += line;
     else omitted.push(name);
   }
   if (pad) text += `${PAD.padEnd(SCRIPT_READ - text.length - 4, '-')}\r\n`;

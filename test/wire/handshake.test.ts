@@ -269,6 +269,18 @@ describe('the 101', () => {
     expect(switchingProtocols(KEY, undefined, headers, true).omitted).toEqual(['N', 'U', 'O']);
   });
 
+  test("what is the handshake's own to say is left out", () => {
+    const headers = {
+      Upgrade: 'h2c',
+      'sec-websocket-accept': 'x',
+      'Sec-WebSocket-Protocol': 'x',
+      'Content-Length': '1',
+    };
+    const { text, omitted } = switchingProtocols(KEY, undefined, headers, false);
+    expect([text, omitted]).toEqual([switchingProtocols(KEY, undefined, {}, false).text, Object.keys(headers)]);
+    expect(switchingProtocols(KEY, 'chat', headers, false).text).toBe(switchingProtocols(KEY, 'chat', {}, false).text);
+  });
+
   test('PROPERTY: padded it is exactly 1024 bytes, whatever the headers; unpadded it never splits', () => {
     const name = fc.oneof(fc.stringMatching(/^[A-Za-z-]{1,20}$/), fc.string({ maxLength: 5 }));
     const value = fc.oneof(fc.string({ maxLength: 400 }), fc.constantFrom('\r\n', 'x'.repeat(785), 'x'.repeat(786)));
