@@ -108,6 +108,7 @@ export abstract class FrameDecoder extends HeldDecoder {
         i = end;
         this.control(op, b, start, end);
         if (this.stopped) return n;
+        if (this.isHeld) return i;
       } else if (end <= n && b0 > 127 && op !== OP.CONTINUATION) {
         const or = unmask(b, start, end, keyAt(b, at));
         i = end;

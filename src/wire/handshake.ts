@@ -18,6 +18,10 @@ const STATUS: Readonly<Record<number, string>> = {
 };
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'; // RFC 6455 §1.3
+const CHAR = "[!#$%&'*+.^_`|~0-9A-Za-z-]"; // of a token, RFC 9110 §5.6.2
+// RFC 6455 §9.1: what is quoted must be a token, once it is unquoted.
+const PARAMETER = `[ \\t]*;[ \\t]*${CHAR}+(?:[ \\t]*=[ \\t]*(?:${CHAR}+|"(?:\\\\?${CHAR})+"))?`;
+const EXTENSION = new RegExp(`^${CHAR}+(?:${PARAMETER})*$`);
 const KEY = /^[+/0-9A-Za-z]{22}==$/; // base64 of 16 bytes
 
 /** No header fields. */
@@ -50,7 +54,26 @@ export function checkUpgrade(head: RequestHead): Refusal | null {
   if (h['sec-websocket-version'] !== '13') {
     return { status: 426, text: 'only WebSocket version 13 is spoken', headers: { 'Sec-WebSocket-Version': '13' } };
   }
+  if (!isListOf(TOKEN, h['sec-websocket-protocol'])) return missing('Sec-WebSocket-Protocol must be a list of tokens');
+  if (!isListOf(EXTENSION, h['sec-websocket-extensions'])) {
+    return missing('Sec-WebSocket-Extensions is not a list of extensions as in RFC 6455 section 9.1');
+  }
   return null;
+}
+
+/** Whether a field, if it is there, is a list of one or more of these. */
+function isListOf(pattern: RegExp, value: string | undefined): boolean {
+  if (value === undefined) return true;
+  const elements = elementsOf(value);
+  return elements.length > 0 && elements.every((element) => pattern.test(element));
+}
+
+/** The elements of a list; empty ones do not count (RFC 9110 §5.6.1.2). */
+function elementsOf(list: string): string[] {
+  return list
+    .split(',')
+    .map((element) => element.trim())
+    .filter((element) => element !== '');
 }
 
 /** Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 §4.2.2). */
@@ -58,14 +81,9 @@ export function acceptKey(key: string): string {
   return hash('sha1', key + GUID, 'base64');
 }
 
-/** The subprotocols that the client offers, most wanted first. */
+/** The subprotocols that a client offers whose handshake is one, most wanted first. */
 export function offeredProtocols(headers: Headers): string[] {
-  const offered = headers['sec-websocket-protocol'];
-  if (offered === undefined) return [];
-  return offered
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => TOKEN.test(name));
+  return elementsOf(headers['sec-websocket-protocol'] ?? '');
 }
 
 /** The size that a script client's 101 is padded to, and its first frame: each is one of its reads (PROTOCOL.md §3). */
@@ -73,9 +91,13 @@ export const SCRIPT_READ = 1024;
 const SCRIPT_HEAD_LIMIT = 1000;
 const PAD = 'X-Pad: ';
 
+/** What the handshake says itself, once (RFC 6455 §4.2.2, §11.3), and what has no place in a 101 (RFC 9110 §8.6). */
+const HANDSHAKE_FIELD = /^(?:upgrade|connection|sec-websocket-.*|content-length|transfer-encoding)$/i;
+
 /**
  * The server's opening handshake (RFC 6455 §4.2.2), in latin1.
- * @param headers what a resource adds; names and values that HTTP does not allow are left out.
+ * @param headers what a resource adds; names and values that HTTP does not allow are left out, and so is what is the
+ * handshake's to say.
  * @param pad fill it with an `X-Pad` header to exactly 1024 bytes, leaving out added headers that do not fit.
  * @returns the response and the names of the headers that were left out.
  */
@@ -89,10 +111,11 @@ export function switchingProtocols(
   const omitted: string[] = [];
   if (protocol === undefined && headers === NONE && !pad) return { text: `${text}\r\n`, omitted };
   const chosen = protocol === undefined ? {} : { 'Sec-WebSocket-Protocol': protocol };
-  for (const [name, value] of Object.entries({ ...chosen, ...headers })) {
+  for (const [name, value] of Object.entries({ ...chosen, ...headers, ...chosen })) {
     const line = `${name}: ${value}\r\n`;
     const fits = !pad || text.length + line.length + 2 <= SCRIPT_HEAD_LIMIT;
-    if (TOKEN.test(name) && validValue(value) && fits) text += line;
+    const mayAdd = name in chosen || !HANDSHAKE_FIELD.test(name);
+    if (mayAdd && TOKEN.test(name) && validValue(value) && fits) text += line;
     else omitted.push(name);
   }
   if (pad) text += `${PAD.padEnd(SCRIPT_READ - text.length - 4, '-')}\r\n`;

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /** Header fields by their lower-case names; repeated fields are joined with `, ` (RFC 9110 §5.3). */
 export type Headers = Readonly<Record<string, string>>;
 
@@ -92,9 +94,16 @@ export function parseHead(text: string, maxHeaders: number): RequestHead | Refus
   if (refusal !== null) return refusal;
   const [, method, target, version] = match;
   // Not percent-encoded, as no browser would send it: then it is UTF-8.
-  const readable = NOT_ASCII.test(target) ? Buffer.from(target, 'latin1').toString() : target;
+  const readable = NOT_ASCII.test(target) ? utf8Of(target) : target;
+  if (readable === null) return { status: 400, text: 'the request target is not UTF-8' }; // RFC 6455 §8.1
   const { path, query } = parseTarget(readable);
   return { text, method, path, query, version, headers };
+}
+
+/** The text whose bytes are the characters of `latin1`, or null. */
+function utf8Of(latin1: string): string | null {
+  const bytes = Buffer.from(latin1, 'latin1');
+  return isUtf8(bytes) ? bytes.toString() : null;
 }
 
 /** The header fields of a head that {@link parseHead} has taken. */

@@ -45,9 +45,12 @@ export abstract class HeldDecoder implements Pick<Engine, 'raw' | 'decode' | 'ho
     const bytes = this.kept;
     if (bytes === null || this.stopped) return;
     this.kept = null;
-    // What was kept is ours: it is decoded where it lies, and only a remainder is cut off.
+    // What was kept is ours: it is decoded where it lies, and a remainder stays there as long as it is to be held.
     const used = this.run(bytes);
-    if (used < bytes.length && !this.stopped) this.kept = used === 0 ? bytes : bytes.subarray(used);
+    if (used === bytes.length || this.stopped) return;
+    const rest = bytes.subarray(used);
+    // Not held any more, it is the beginning of a frame: a few bytes that must not hold on to all of them.
+    this.kept = this.held ? rest : Buffer.from(rest);
   }
 
   stop(): void {

@@ -57,6 +57,11 @@ export class LineEngine extends HeldDecoder implements Engine {
     this.stop();
   }
 
+  override stop(): void {
+    super.stop();
+    this.line = NO_BYTES;
+  }
+
   private keep(b: Buffer, from: number, to: number): void {
     const need = this.filled + to - from;
     if (need > this.line.length) {
@@ -98,7 +103,6 @@ export class LineEngine extends HeldDecoder implements Engine {
 
   private tooLong(): number {
     this.stop();
-    this.line = NO_BYTES;
     this.receiver.onFault('maxPayload', `a line of more than ${this.options.maxPayload} bytes`);
     return 0;
   }

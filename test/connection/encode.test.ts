@@ -3,7 +3,7 @@ import { encodeMessage, Outgoing } from '../../src/connection/encode.ts';
 import { LineEngine } from '../../src/wire/lines.ts';
 import { WebSocketEngine } from '../../src/wire/rfc6455.ts';
 import { bytesOf, Recorder, serverFrames } from '../support/frames.ts';
-import { OPTIONS } from '../wire/contract.ts';
+import { OPTIONS } from '../support/feed.ts';
 
 const web = new WebSocketEngine(new Recorder(), OPTIONS);
 const lines = new LineEngine(new Recorder(), OPTIONS);

@@ -5,7 +5,7 @@ import { Output } from '../../src/connection/output.ts';
 import { LineEngine } from '../../src/wire/lines.ts';
 import { FakeSocket, fakeContext } from '../support/fakes.ts';
 import { Recorder } from '../support/frames.ts';
-import { OPTIONS } from '../wire/contract.ts';
+import { OPTIONS } from '../support/feed.ts';
 
 interface Bed {
   readonly socket: FakeSocket;

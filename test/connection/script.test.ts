@@ -5,7 +5,7 @@ import { NEXT } from '../../src/packet/packet.ts';
 import { WebSocketEngine } from '../../src/wire/rfc6455.ts';
 import { FakeSocket, fakeContext } from '../support/fakes.ts';
 import { Recorder, serverFrames } from '../support/frames.ts';
-import { OPTIONS } from '../wire/contract.ts';
+import { OPTIONS } from '../support/feed.ts';
 
 interface Bed {
   readonly socket: FakeSocket;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fixture, type RunningDaemon, startDaemon } from '../support/daemon.ts';
-import { clientClose, clientFrame, RawPeer, upgradeRequest } from '../support/rawpeer.ts';
+import { clientFrame, RawPeer, upgradeRequest } from '../support/rawpeer.ts';
 import { WebPeer } from '../support/webpeer.ts';
 
 const NEXT = '{"opcode":"next","fyi":""}';
@@ -108,84 +108,13 @@ describe('a path that nothing is registered for', () => {
   });
 });
 
-describe('the Close of RFC 6455 §7', () => {
-  test.each([1000, 1001, 3000, 4999])('a client that closes with %i gets its code back, and the FIN', async (code) => {
-    const from = daemon.out.length;
-    const peer = await rawWeb('/lab');
-    peer.write(clientClose(code));
-    expect((await peer.closeFrame()).code).toBe(code);
-    peer.end();
-    await daemon.said(new RegExp(`closed by the client: ${code} `), from);
-    await daemon.said(new RegExp(`/lab: onClose \\d+: ${code} `), from);
-  });
-
-  test('a Close without a code is answered, too', async () => {
-    const peer = await rawWeb('/lab');
-    peer.write(clientFrame('', 8));
-    const { opcode, payload } = await peer.frame();
-    expect(opcode).toBe(8);
-    expect(payload.length).toBe(0);
-    expect(await peer.rest()).toBe('');
-    peer.destroy();
-  });
-
-  test.each([
-    ['an unmasked frame', Buffer.from([0x81, 0x02, 0x7b, 0x7d]), 1002],
-    ['a reserved bit', Buffer.from([0xc1, 0x80, 1, 2, 3, 4]), 1002],
-    ['an unknown opcode', clientFrame('', 3), 1002],
-    ['a continuation of nothing', clientFrame('x', 0), 1002],
-    ['a code that may not be sent', clientClose(1005), 1002],
-    ['text that is not UTF-8', clientFrame(Buffer.from([0x7b, 0xff, 0x7d])), 1007],
-    ['a reason that is not UTF-8', clientFrame(Buffer.from([3, 232, 0xc0, 0xaf]), 8), 1007],
-  ])('%s is answered with its code', async (_, bytes, code) => {
-    const peer = await rawWeb('/web');
-    peer.write(bytes);
-    expect(await peer.packet()).toMatchObject({ opcode: 'close' });
-    expect((await peer.closeFrame()).code).toBe(code);
-    peer.destroy();
-  });
-
-  test('a client that leaves without a Close frame gets one before the FIN all the same', async () => {
-    const from = daemon.out.length;
-    const peer = await rawWeb('/lab');
-    peer.end();
-    expect((await peer.closeFrame()).code).toBe(1000);
-    await daemon.said(/closed by the client: 1006 the client ended without a Close frame/, from);
-  });
-
+// The closing handshake of RFC 6455, and what the daemon does with who breaks its rules: test/rfc6455.
+describe('the end of a connection', () => {
   test('a client that is reset is gone: 1006', async () => {
     const from = daemon.out.length;
     const peer = await rawWeb('/lab');
     peer.socket.resetAndDestroy();
     await daemon.said(/onClose \d+: 1006 /, from);
-  });
-
-  test('a ping gets its pong, between the frames of a message, too', async () => {
-    const peer = await rawWeb('/lab');
-    peer.write(clientFrame('{"opcode"', 1, false));
-    peer.write(clientFrame('are you there?', 9));
-    const { opcode, payload } = await peer.frame();
-    expect([opcode, payload.toString()]).toEqual([10, 'are you there?']);
-    peer.write(clientFrame(':"echo"}', 0));
-    expect(await peer.text()).toBe('{"opcode":"echo"}');
-    peer.destroy();
-  });
-
-  test('a client that does not answer the Close is cut off after closeTimeout', async () => {
-    const from = daemon.out.length;
-    const peer = await rawWeb('/lab');
-    peer.write(clientFrame('{"opcode":"close","code":4000,"reason":"out"}'));
-    expect(await peer.text()).toBe(NEXT);
-    expect(await peer.text()).toBe('{"opcode":"close","error":"out"}');
-    expect(await peer.closeFrame()).toEqual({ code: 4000, reason: 'out' });
-    await daemon.said(/closed: 4000 out/, from);
-    // Its own FIN never comes: once the daemon has cut it off, what it writes is answered with a reset.
-    await new Promise<void>((done) => {
-      peer.socket.once('close', () => done());
-      const nag = setInterval(() => peer.write('x'), 50);
-      peer.socket.once('close', () => clearInterval(nag));
-    });
-    expect(peer.failure).not.toBeNull();
   });
 
   test('a resource may close with its own code; a reason longer than a Close frame holds is cut at a character', async () => {

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import type { Receiver } from '../../src/wire/engine.ts';
 
 /** Bytes from their hex form; spaces are for the reader. */
@@ -97,12 +98,13 @@ export class Recorder implements Receiver {
   held = false;
   /** Called in each message, with its number. */
   inMessage: (index: number) => void = () => {};
+  inPing: () => void = () => {};
   private readonly owned: { index: number; bytes: Buffer; binary: boolean }[] = [];
 
   onMessage(b: Buffer, start: number, end: number, binary: boolean, ascii: boolean, owned: boolean): boolean {
     if (this.held) throw new Error('a message while held');
     const bytes = b.subarray(start, end);
-    if (ascii && bytes.some((byte) => byte > 127)) throw new Error('ascii is said of what is not');
+    if (ascii && !isAscii(bytes)) throw new Error('ascii is said of what is not');
     const index = this.found.length;
     this.found.push({ message: bytes.toString('latin1'), binary });
     // What is said to be ours must still be there at the end.
@@ -114,6 +116,7 @@ export class Recorder implements Receiver {
 
   onPing(payload: Buffer): void {
     this.found.push({ ping: payload.toString('latin1') });
+    this.inPing();
   }
 
   onPong(payload: Buffer): void {

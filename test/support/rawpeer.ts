@@ -124,10 +124,14 @@ export class RawPeer {
     return this.take(at + Buffer.byteLength(mark));
   }
 
-  /** Everything up to the server's FIN. */
-  async rest(): Promise<string> {
+  /** Everything up to the server's FIN, or the end of the connection. */
+  async restBytes(): Promise<Buffer> {
     await this.until(() => this.ended, 'the end');
-    return (await this.take(this.all().length)).toString();
+    return this.take(this.all().length);
+  }
+
+  async rest(): Promise<string> {
+    return (await this.restBytes()).toString();
   }
 
   async line(): Promise<string> {
@@ -250,9 +254,4 @@ export function clientFrame(data: string | Buffer, opcode = 1, fin = true): Buff
   header[0] = (fin ? 128 : 0) | opcode;
   const mask = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
   return Buffer.concat([header, mask, payload.map((byte, i) => byte ^ mask[i & 3])]);
-}
-
-/** A Close frame as clients send it. */
-export function clientClose(code: number): Buffer {
-  return clientFrame(Buffer.from([code >> 8, code & 255]), 8);
 }

@@ -1,10 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import * as fc from 'fast-check';
-import { Receiver } from 'ws';
-import { closeFrame, controlFrame, dataHeader, OP, validCloseCode } from '../../src/wire/frame.ts';
-import { WebSocketEngine } from '../../src/wire/rfc6455.ts';
-import { hex, Recorder } from '../support/frames.ts';
-import { OPTIONS } from './contract.ts';
+import { closeFrame, controlFrame, dataHeader, OP } from '../../src/wire/frame.ts';
+import { hex } from '../support/frames.ts';
 
 const bytesOf = (latin1: string): Buffer => Buffer.from(latin1, 'latin1');
 // oxlint-disable-next-line no-control-regex
@@ -71,44 +67,4 @@ describe('Close frames', () => {
     expect(frame[1]).toBeLessThanOrEqual(125);
     expect(frame.subarray(4).toString()).toBe(cut);
   });
-
-  test('validCloseCode takes what RFC 6455 §7.4 lets be sent, and nothing else', () => {
-    const allowed = Array.from({ length: 65536 }, (_, code) => code).filter(validCloseCode);
-    const expected = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
-    expect(allowed.slice(0, expected.length)).toEqual(expected);
-    expect(allowed.slice(expected.length)).toEqual(Array.from({ length: 2000 }, (_, i) => 3000 + i));
-  });
-});
-
-test('PROPERTY: ws reads what we write', async () => {
-  const engine = new WebSocketEngine(new Recorder(), OPTIONS);
-  const item = fc.oneof(
-    fc.tuple(fc.constant('text' as const), fc.string({ unit: 'grapheme', maxLength: 300 })),
-    fc.tuple(
-      fc.constant('text' as const),
-      fc.nat(30_000).map((length) => 'ä'.repeat(length)),
-    ),
-    fc.tuple(fc.constantFrom('ping' as const, 'pong' as const), fc.string({ unit: 'binary-ascii', maxLength: 125 })),
-  );
-  const property = fc.asyncProperty(fc.array(item, { maxLength: 5 }), async (items) => {
-    const receiver = new Receiver();
-    const found: (readonly [string, string])[] = [];
-    receiver.on('message', (data, binary) => found.push([binary ? 'binary' : 'text', String(data)]));
-    receiver.on('ping', (data) => found.push(['ping', String(data)]));
-    receiver.on('pong', (data) => found.push(['pong', String(data)]));
-    const closed = new Promise((done, fail) => {
-      receiver.on('conclude', (code, reason) => done([code, reason.toString()]));
-      receiver.on('error', fail);
-    });
-    for (const [kind, content] of items) {
-      const payload = Buffer.from(content);
-      if (kind === 'ping') receiver.write(bytesOf(engine.pingFrame(payload)));
-      else if (kind === 'pong') receiver.write(bytesOf(engine.pongFrame(payload)));
-      else receiver.write(Buffer.concat([bytesOf(engine.prefix(payload.length, false)), payload]));
-    }
-    receiver.write(bytesOf(engine.closeFrame(1012, 'später')));
-    expect(await closed).toEqual([1012, 'später']);
-    expect(found).toEqual(items);
-  });
-  await fc.assert(property, { numRuns: 50 });
 });

@@ -105,6 +105,7 @@ describe('parseHead', () => {
     ['a space before the colon', 'GET / HTTP/1.1\r\nA : 1\r\n\r\n', 'header line 1 is not'],
     ['a folded line', 'GET / HTTP/1.1\r\nA: 1\r\n more\r\n\r\n', 'header line 2 is not'],
     ['a NUL in a value', 'GET / HTTP/1.1\r\nA: 1\0 2\r\n\r\n', 'header line 1 holds a control character'],
+    ['a target that is not UTF-8', 'GET /\xe4 HTTP/1.1\r\n\r\n', 'the request target is not UTF-8'],
     ['a bare CR in a value', 'GET / HTTP/1.1\r\nA: 1\rB: 2\r\n\r\n', 'header line 1 holds a control character'],
   ])('%s: 400', (_, text, why) => {
     expect(parseHead(text, 100)).toEqual({ status: 400, text: expect.stringContaining(why) });
@@ -185,6 +186,11 @@ describe('wantsUpgrade and checkUpgrade', () => {
     [{ 'Sec-WebSocket-Key': '' }, 'Sec-WebSocket-Key must be 16 bytes in base64'],
     [{ 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25j' }, 'Sec-WebSocket-Key must be 16 bytes in base64'],
     [{ 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZSBsb25n' }, 'Sec-WebSocket-Key must be 16 bytes in base64'],
+    [
+      { 'Sec-WebSocket-Extensions': 'a; b="c d"' },
+      'Sec-WebSocket-Extensions is not a list of extensions as in RFC 6455 section 9.1',
+    ],
+    [{ 'Sec-WebSocket-Protocol': 'chat, super chat' }, 'Sec-WebSocket-Protocol must be a list of tokens'],
     [{ 'Sec-WebSocket-Key': `${KEY}, ${KEY}` }, 'Sec-WebSocket-Key must be 16 bytes in base64'],
   ])('%j is refused with 400 and says what is missing', (fields, why) => {
     expect(checkUpgrade(parsed(request(fields)))).toEqual({ status: 400, text: `not a WebSocket handshake: ${why}` });
@@ -222,12 +228,8 @@ test('hasToken compares whole tokens in any case', () => {
   expect(hasToken(undefined, 'upgrade')).toBe(false);
 });
 
-test('offeredProtocols keeps the order and drops what is no token', () => {
-  expect(offeredProtocols({ 'sec-websocket-protocol': 'chat, super.chat ,,bad one,x' })).toEqual([
-    'chat',
-    'super.chat',
-    'x',
-  ]);
+test('offeredProtocols keeps the order', () => {
+  expect(offeredProtocols({ 'sec-websocket-protocol': 'chat, super.chat ,,x' })).toEqual(['chat', 'super.chat', 'x']);
   expect(offeredProtocols({})).toEqual([]);
 });
 
@@ -265,6 +267,18 @@ describe('the 101', () => {
   test('a value that is no string is left out: plugins in plain JavaScript give anything', () => {
     const headers = { N: 5, U: undefined, O: {}, Good: 'g' } as unknown as Record<string, string>;
     expect(switchingProtocols(KEY, undefined, headers, true).omitted).toEqual(['N', 'U', 'O']);
+  });
+
+  test("what is the handshake's own to say is left out", () => {
+    const headers = {
+      Upgrade: 'h2c',
+      'sec-websocket-accept': 'x',
+      'Sec-WebSocket-Protocol': 'x',
+      'Content-Length': '1',
+    };
+    const { text, omitted } = switchingProtocols(KEY, undefined, headers, false);
+    expect([text, omitted]).toEqual([switchingProtocols(KEY, undefined, {}, false).text, Object.keys(headers)]);
+    expect(switchingProtocols(KEY, 'chat', headers, false).text).toBe(switchingProtocols(KEY, 'chat', {}, false).text);
   });
 
   test('PROPERTY: padded it is exactly 1024 bytes, whatever the headers; unpadded it never splits', () => {

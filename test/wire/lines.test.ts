@@ -1,38 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
-import * as fc from 'fast-check';
 import type { EngineOptions } from '../../src/wire/engine.ts';
 import { LineEngine } from '../../src/wire/lines.ts';
 import { bytesOf, type Found, hex, Recorder } from '../support/frames.ts';
-import { engineContract, feed, OPTIONS, type Session } from './contract.ts';
-
-const line = fc.oneof(
-  fc.string({ unit: 'grapheme', maxLength: 40 }),
-  fc.constantFrom('', 'Grüße, Ängström', '🙂👩‍👩‍👧‍👦', '{"opcode":"echo"}', '\r', 'a\rb'),
-  fc.nat(20_000).map((length) => 'ä€🙂x'.repeat(length / 4)),
-);
-const sessions = fc
-  .tuple(fc.array(fc.tuple(line, fc.constantFrom('\n', '\r\n')), { maxLength: 8 }), fc.string({ maxLength: 10 }))
-  .map(([lines, tail]): Session => {
-    const clean = lines.map(([text, end]) => [text.replaceAll('\n', ''), end] as const);
-    // Without its LF the last line is one all the same, when the peer ends.
-    const rest = tail.replaceAll(/[\r\n]/g, '');
-    const bytes = Buffer.from(clean.map((parts) => parts.join('')).join('') + rest);
-    // One CR before the LF is part of the line's end.
-    const texts = clean.map(([text, end]) => (end === '\n' && text.endsWith('\r') ? text.slice(0, -1) : text));
-    if (rest !== '') texts.push(rest);
-    return { bytes, found: texts.map((text) => ({ message: Buffer.from(text).toString('latin1'), binary: false })) };
-  });
-const noise = fc
-  .array(fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.constantFrom(...['0a', '0d0a', 'c3', 'a4', 'e282'].map(hex))), {
-    maxLength: 12,
-  })
-  .map((parts) => Buffer.concat(parts));
+import { feed, OPTIONS } from '../support/feed.ts';
+import { engineContract } from './contract.ts';
 
 engineContract({
   name: 'LineEngine',
   create: (receiver, options) => new LineEngine(receiver, options),
-  sessions,
-  noise,
   text: (content) => Buffer.from(`${content}\n`),
 });
 

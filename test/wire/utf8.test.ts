@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { checkUtf8 } from '../../src/wire/utf8.ts';
 import { hex } from '../support/frames.ts';
+import { utf8 } from './oracle.ts';
 
 /** By TextDecoder: the index up to which `bytes` is whole characters; -1 if nothing can make UTF-8 of it any more. */
 function oracle(bytes: Buffer): number {
@@ -16,7 +17,7 @@ function oracle(bytes: Buffer): number {
 const SECOND_BYTES = [0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc3, 0xe2, 0xf0, 0xff];
 
 describe('checkUtf8', () => {
-  test('agrees with TextDecoder on every beginning of two and three bytes', () => {
+  test('agrees with TextDecoder on every beginning of two and three bytes, and so does the oracle of the fuzz models', () => {
     let runs = 0;
     for (let first = 0; first < 256; first++) {
       const inputs = SECOND_BYTES.flatMap((second) => [
@@ -28,6 +29,8 @@ describe('checkUtf8', () => {
         const got = checkUtf8(bytes, 1, bytes.length);
         const expected = oracle(bytes.subarray(1));
         if (got !== (expected === -1 ? -1 : expected + 1)) expect([bytes.toString('hex'), got]).toEqual([0, expected]);
+        const state = expected === -1 ? 'wrong' : expected + 1 === bytes.length ? 'whole' : 'begun';
+        if (utf8(bytes) !== state) expect([bytes.toString('hex'), utf8(bytes)]).toEqual([0, state]);
         runs++;
       }
     }
