@@ -45,6 +45,8 @@ class Handle {
   }
 
   write(flush: number, input: Buffer, from: number, to: number, output: Buffer, at: number, end: number): boolean {
+    // The handle takes these at their word: it would end the process.
+    if (from > to || to > input.length || at > end || end > output.length) throw new RangeError('outside of a buffer');
     this.problem = null;
     this.handle.writeSync(flush, input, from, to - from, output, at, end - at);
     return this.problem === null;
