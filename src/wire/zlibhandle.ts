@@ -20,6 +20,8 @@ const { Z_SYNC_FLUSH, Z_BLOCK } = constants;
 const TAIL = 4;
 /** Those four bytes, and one that stays if a block ends with them. */
 const TAIL_AND_ONE = Buffer.from([0, 0, 0xff, 0xff, 0]);
+/** The streams around the handles are not used: nothing is to be put aside for their output. */
+const chunkSize = constants.Z_MIN_CHUNK;
 /** Output of compressors: kept up to this size, larger only for a message that needs it. */
 const KEPT_OUTPUT = 65536;
 
@@ -73,7 +75,7 @@ class HandleDeflater implements Deflater {
   private readonly zlib: Handle;
 
   constructor(windowBits: number, level: number) {
-    this.zlib = new Handle(() => createDeflateRaw({ windowBits, level }));
+    this.zlib = new Handle(() => createDeflateRaw({ windowBits, level, chunkSize }));
     this.output = sharedOutput ??= Buffer.allocUnsafeSlow(KEPT_OUTPUT);
   }
 
@@ -121,7 +123,7 @@ class HandleInflater implements Inflater {
   private readonly stride: number;
 
   constructor(windowBits: number) {
-    this.zlib = new Handle(() => createInflateRaw({ windowBits }));
+    this.zlib = new Handle(() => createInflateRaw({ windowBits, chunkSize }));
     // zlib keeps to the window only where a distance goes back beyond the output of the same write. So who compresses
     // with a larger window than was agreed upon is found out where it reaches back two of them.
     this.stride = windowBits === 15 ? Infinity : 1 << windowBits;
