@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { parseExtensions } from './extensions.ts';
 
 /** Header fields by their lower-case names; repeated fields are joined with `, ` (RFC 9110 §5.3). */
 export type Headers = Readonly<Record<string, string>>;
@@ -122,6 +123,11 @@ export function checkUpgrade(head: RequestHead): Refusal | null {
   if (!hasToken(h.upgrade, 'websocket')) return missing('"Upgrade: websocket" is required');
   if (!hasToken(h.connection, 'upgrade')) return missing('"Connection: Upgrade" is required');
   if (!KEY.test(h['sec-websocket-key'] ?? '')) return missing('Sec-WebSocket-Key must be 16 bytes in base64');
+  // RFC 6455 §9.1: what is not of its grammar fails the connection, whether anything in it would be used or not.
+  const extensions = h['sec-websocket-extensions'];
+  if (extensions !== undefined && parseExtensions(extensions) === null) {
+    return missing('Sec-WebSocket-Extensions is not a list of extensions');
+  }
   if (h['sec-websocket-version'] !== '13') {
     return { status: 426, text: 'only WebSocket version 13 is spoken', headers: { 'Sec-WebSocket-Version': '13' } };
   }

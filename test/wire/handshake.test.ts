@@ -186,6 +186,9 @@ describe('wantsUpgrade and checkUpgrade', () => {
     [{ 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25j' }, 'Sec-WebSocket-Key must be 16 bytes in base64'],
     [{ 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZSBsb25n' }, 'Sec-WebSocket-Key must be 16 bytes in base64'],
     [{ 'Sec-WebSocket-Key': `${KEY}, ${KEY}` }, 'Sec-WebSocket-Key must be 16 bytes in base64'],
+    // RFC 6455 §9.1: "MUST immediately _Fail the WebSocket Connection_".
+    [{ 'Sec-WebSocket-Extensions': '' }, 'Sec-WebSocket-Extensions is not a list of extensions'],
+    [{ 'Sec-WebSocket-Extensions': 'foo; bar=' }, 'Sec-WebSocket-Extensions is not a list of extensions'],
   ])('%j is refused with 400 and says what is missing', (fields, why) => {
     expect(checkUpgrade(parsed(request(fields)))).toEqual({ status: 400, text: `not a WebSocket handshake: ${why}` });
   });
