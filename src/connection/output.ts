@@ -3,7 +3,7 @@ import type { TransportSocket } from '../transport/transport.ts';
 import type { Engine } from '../wire/engine.ts';
 import type { Cork } from './cork.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
-import { encodeMessage, type Outgoing } from './encode.ts';
+import { encodeData, encodeMessage, type Outgoing } from './encode.ts';
 import type { LimitValues } from './limits.ts';
 
 /** What gathers under a cork before it is written all the same. */
@@ -74,19 +74,20 @@ export class Output implements Deadline {
     if (hold) this.held ??= [];
   }
 
-  /** @returns whether it was queued. */
-  send(data: string | Buffer, binary: boolean): boolean {
-    return this.admit() && this.frame(encodeMessage(this.engine, data, binary));
+  /** @returns whether it was queued. @throws CompressionError */
+  send(data: string | Buffer, binary: boolean, compress?: boolean): boolean {
+    return this.admit() && this.frame(encodeData(this.engine, data, binary, compress));
   }
 
-  /** A message that goes to many: its bytes are shared. @returns whether it was queued. */
+  /** A message that goes to many: its bytes are shared. @returns whether it was queued. @throws CompressionError */
   share(outgoing: Outgoing): boolean {
     return this.admit() && this.frame(outgoing.frameFor(this.engine));
   }
 
   /** The `next` of the oldest message that has none yet. */
   next(packet: string): void {
-    // Not `admit`: what the message brought about, however long, must not cost it its `next`.
+    // Not `admit`: what the message brought about, however long, must not cost it its `next`. And not compressed: it goes
+    // before frames that are held, which with context takeover it would refer to.
     if (this.ended) return;
     this.write(packet === NEXT ? nextFrame(this.engine) : encodeMessage(this.engine, packet, false));
     this.release();
