@@ -5,6 +5,7 @@ import type { CompressionSettings } from '../../src/wire/deflate.ts';
 import type { EngineOptions, Receiver } from '../../src/wire/engine.ts';
 import { WebSocketEngine } from '../../src/wire/rfc6455.ts';
 import { handleCodec } from '../../src/wire/zlibhandle.ts';
+import { serverFrames } from './frames.ts';
 
 /** Everything is compressed, as small as it gets, and messages may refer to each other. */
 export const SETTINGS: CompressionSettings = { threshold: 0, level: 6, contextTakeover: true };
@@ -34,4 +35,31 @@ export function deflating(engineOptions: EngineOptions, options: DeflatingOption
 /** The payload of a compressed message as zlib alone makes it. */
 export function deflated(message: string | Buffer, windowBits = 15): Buffer {
   return deflateRawSync(message, { windowBits, finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
+}
+
+/** A client that reads compressed messages. */
+export class InflatingClient {
+  private readonly takeover: boolean;
+  private readonly inflater = handleCodec.inflater(15);
+
+  constructor(takeover = false) {
+    this.takeover = takeover;
+  }
+
+  /** The messages in what a server sent, `*` before those that were compressed; `close CODE` for a Close frame. */
+  read(bytes: Buffer): string[] {
+    return serverFrames(bytes, true).map(({ op, payload, compressed }) => {
+      if (op === 8) return `close ${payload.readUInt16BE(0)}`;
+      return compressed === true ? `*${this.inflate(payload)}` : payload.toString();
+    });
+  }
+
+  private inflate(payload: Buffer): string {
+    const output = Buffer.alloc(1 << 20);
+    this.inflater.begin(output.length);
+    const count = this.inflater.inflate(payload, 0, payload.length, output, 0, output.length);
+    if (count < 0 || this.inflater.finish(output, count, output.length) !== 0) throw new Error('it cannot be inflated');
+    if (!this.takeover) this.inflater.reset();
+    return output.toString('utf8', 0, count);
+  }
 }
