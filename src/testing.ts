@@ -38,6 +38,7 @@ export interface BenchOptions {
 }
 
 const LIMITS = { maxPayload: 1024 * 1024, maxFragments: 16384 };
+const COMPRESSION = { enabled: false, threshold: 1024, level: 1, contextTakeover: false };
 
 /** One or more resources, mounted as the daemon mounts them, and their clients. Routes and fan-out are the daemon's own. */
 export class TestBench {
@@ -68,6 +69,7 @@ export class TestBench {
     if (own === undefined && path === undefined) throw new Error('it has no path: give one, as its file would');
     const route = mount(resourceClass, path ?? '/', {
       values: LIMITS,
+      compression: COMPRESSION,
       serverFor: (at, app) => new ResourceServer({ clients: this.clients, hub, log, webMay: this.webMay }, at, app),
     });
     this.routes.set(route.path, route);

@@ -21,6 +21,7 @@ export const SECTIONS = {
   '': 'Where to listen, and the files used',
   log: 'How the log file is rotated',
   limits: 'What one client, or all of them, may take',
+  compression: 'Compression of WebSocket messages (permessage-deflate), for resources that do not say themselves',
   http: 'HTTP requests on the same port',
   tcp: 'TCP connections',
   tls: 'TLS, for wss://, ssl:// and ws+wss://',
@@ -198,6 +199,30 @@ export const OPTIONS = [
     'sendQueue',
     { type: 'size', default: MiB, min: KiB, max: GiB, reloadable: true },
     'What may wait to be sent to one client. If more than this is already waiting when a message is to follow, the client is closed with 1013.',
+  ),
+  row(
+    'compression',
+    'enabled',
+    { type: 'boolean', default: false, reloadable: true },
+    'Compress messages with web clients that offer it.',
+  ),
+  row(
+    'compression',
+    'threshold',
+    { type: 'size', default: KiB, min: 0, max: LONGEST_TEXT, reloadable: true },
+    'Shorter messages are sent as they are, unless the resource asks for it.',
+  ),
+  row(
+    'compression',
+    'level',
+    { type: 'integer', default: 1, min: 1, max: 9, reloadable: true },
+    'How hard to try: 1 is fast, 9 is small. All clients wait while a message is being compressed.',
+  ),
+  row(
+    'compression',
+    'contextTakeover',
+    { type: 'boolean', default: false, reloadable: true },
+    'Let a message refer to the ones before it, which makes similar ones much smaller. It costs about 300 KiB for each client, and a broadcast is compressed for each.',
   ),
   row(
     'http',

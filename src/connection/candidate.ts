@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { printable } from '../log.ts';
 import { closePacket, readyPacket } from '../packet/packet.ts';
 import type { TransportSocket } from '../transport/transport.ts';
+import type { PerMessageDeflate } from '../wire/compression.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
 import { dataHeader } from '../wire/frame.ts';
 import { type Headers, parseTarget, type Refusal, type RequestHead } from '../wire/head.ts';
@@ -56,6 +57,9 @@ export class Candidate {
   private readonly origin: Provenance;
   /** The key of the backend that it showed. */
   private readonly shown: string | undefined;
+  /** Agreed upon by `negotiate`. */
+  private deflate: PerMessageDeflate | null = null;
+  private extension = '';
 
   private constructor(
     way: Candidate['way'],
@@ -138,8 +142,23 @@ export class Candidate {
 
   engine(context: ConnectionContext): (receiver: Receiver) => Engine {
     const options = this.route?.engineOptions ?? engineOptions(context.values, true);
-    const Framing = this.way === 'line' ? LineEngine : WebSocketEngine;
-    return (receiver) => new Framing(receiver, options);
+    if (this.way === 'line') return (receiver) => new LineEngine(receiver, options);
+    const { deflate } = this;
+    return (receiver) => new WebSocketEngine(receiver, options, deflate);
+  }
+
+  /**
+   * Agrees upon compression, where both sides want it; script clients are never compressed (PROTOCOL.md §4).
+   * @returns what the 101 will say of it; '' if nothing.
+   */
+  negotiate(context: ConnectionContext): string {
+    const settings = this.route?.compression ?? null;
+    if (this.way !== 'web' || settings === null) return '';
+    const answer = context.compression?.negotiate(this.request.headers['sec-websocket-extensions'], settings) ?? null;
+    if (answer === null) return '';
+    this.deflate = answer.deflate;
+    this.extension = answer.response;
+    return answer.response;
   }
 
   /** Opens with `ready`, if the route has the dialog. @returns the headers that did not fit. */
@@ -160,7 +179,8 @@ export class Candidate {
     // Script clients read the 101 with one read, and `ready` with the next: see PROTOCOL.md §3.
     const pad = this.way === 'script' && !socket.secure;
     const first = packet === null ? '' : frame(packet, pad ? SCRIPT_READ - 4 : 0);
-    const { text, omitted } = switchingProtocols(this.key, this.protocol(additions), additions.headers ?? NONE, pad);
+    const { headers = NONE } = additions;
+    const { text, omitted } = switchingProtocols(this.key, this.protocol(additions), headers, pad, this.extension);
     if (this.way === 'script' && socket.secure) {
       socket.write(text);
       if (first !== '') socket.write(first);

@@ -9,6 +9,11 @@ export type Kind = 'websocket' | 'tcp';
 export interface SendOptions {
   /** Send it as a binary message; default: Buffers are binary, strings are text. */
   readonly binary?: boolean;
+  /**
+   * Where compression was agreed upon (`static compression`): true compresses a message however short it is, false never;
+   * default: from `threshold` on. What does not get shorter is sent as it is.
+   */
+  readonly compress?: boolean;
 }
 
 /** What a resource sees of a connection. `Data` is the type of the plugin's own `data`. */
@@ -55,7 +60,7 @@ export interface Client<Data = unknown> {
 /** What a client does with its connection. */
 export interface ClientLink {
   readonly bufferedAmount: number;
-  send(data: string | Buffer, binary: boolean): boolean;
+  send(data: string | Buffer, binary: boolean, compress?: boolean): boolean;
   ping(payload: Buffer): boolean;
   close(code: number, reason: string): void;
 }
@@ -158,7 +163,7 @@ export class LinkedClient implements Client {
     if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
       throw new TypeError('send takes a string or a Buffer; sendPacket takes an object');
     }
-    return this.link.send(data, options?.binary ?? typeof data !== 'string');
+    return this.link.send(data, options?.binary ?? typeof data !== 'string', options?.compress);
   }
 
   sendPacket(packet: Packet): boolean {

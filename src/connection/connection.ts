@@ -1,6 +1,7 @@
 import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, traceOf } from '../errors.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
+import { CompressionError } from '../wire/codec.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
 import { type Client, type ClientLink, type Identity, type Kind, LinkedClient } from './client.ts';
 import type { ConnectionContext, Stoppable } from './context.ts';
@@ -234,12 +235,29 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
 
   // ---- sending
 
-  send(data: string | Buffer, binary: boolean): boolean {
-    return this.phase !== Phase.CLOSED && this.output.send(data, binary);
+  send(data: string | Buffer, binary: boolean, compress?: boolean): boolean {
+    if (this.phase === Phase.CLOSED) return false;
+    try {
+      return this.output.send(data, binary, compress);
+    } catch (error) {
+      return this.unsent(error);
+    }
   }
 
   deliver(outgoing: Outgoing): boolean {
-    return this.phase !== Phase.CLOSED && this.output.share(outgoing);
+    if (this.phase === Phase.CLOSED) return false;
+    try {
+      return this.output.share(outgoing);
+    } catch (error) {
+      return this.unsent(error);
+    }
+  }
+
+  /** A message that could not be compressed ends this client, not whoever sent it. */
+  private unsent(error: unknown): false {
+    if (!(error instanceof CompressionError)) throw error;
+    this.context.log.error(`${this.who}: a message to it was not sent: ${messageOf(error)}`, { id: this.id });
+    return this.fail(CLOSE.FAILED, 'a message could not be compressed');
   }
 
   ping(payload: Buffer): boolean {

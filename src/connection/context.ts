@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Log } from '../log.ts';
+import type { Compression } from '../wire/compression.ts';
 import type { Access } from './access.ts';
 import type { Admission } from './admission.ts';
 import type { Cork } from './cork.ts';
@@ -36,6 +37,8 @@ export interface ConnectionContext {
   readonly routes: Routes;
   /** `[security] webIdent`: a web client may name itself. */
   readonly webIdent: boolean;
+  /** What compresses, if any resource wants it; null: none does. */
+  readonly compression: Compression | null;
   readonly handOver: HandOver;
   /** Reports of clients that have gone, one after the other: one whose resource closes others does not nest. */
   readonly reports: InTurn;

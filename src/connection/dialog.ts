@@ -122,7 +122,7 @@ export class Dialog implements Receiver {
 
   onFault(fault: Fault, text: string): void {
     if (fault === 'protocol') this.host.fail(CLOSE.PROTOCOL, text);
-    else if (fault === 'utf8') this.host.fail(CLOSE.INVALID, text);
+    else if (fault === 'utf8' || fault === 'deflate') this.host.fail(CLOSE.INVALID, text);
     else this.host.exceeded(fault, text);
   }
 

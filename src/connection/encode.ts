@@ -41,25 +41,72 @@ function framed(engine: Engine, length: number, binary: boolean): Buffer {
 }
 
 /**
- * One message for any number of receivers: encoded once, as long as they are of one framing. The first gets it as a short
- * message leaves, as a string; from the second on the bytes are shared.
+ * A message of a resource: compressed, where that was agreed upon and makes it shorter.
+ * @param compress true: however short it is; false: never; undefined: from the threshold on.
+ * @throws CompressionError
+ */
+export function encodeData(
+  engine: Engine,
+  data: string | Buffer,
+  binary: boolean,
+  compress?: boolean,
+): string | Buffer {
+  const { compressor } = engine;
+  const frame = compressor === null || compress === false ? null : compressor.frame(data, binary, compress === true);
+  return frame ?? encodeMessage(engine, data, binary);
+}
+
+/**
+ * One message for any number of receivers: encoded, and compressed, once for each framing and set of parameters. The first
+ * gets it as a short message leaves, as a string; from the second on the bytes are shared.
  */
 export class Outgoing {
   readonly data: string | Buffer;
   readonly binary: boolean;
-  private framing = '';
+  private readonly compress: boolean | undefined;
+  /** The frame that was asked for last, and what it is the same for. */
+  private key = '';
   private frame: string | Buffer | null = null;
+  /** Frames of other keys. */
+  private others: Map<string, string | Buffer> | null = null;
 
-  constructor(data: string | Buffer, binary: boolean) {
+  /** @param compress see {@link encodeData}. */
+  constructor(data: string | Buffer, binary: boolean, compress?: boolean) {
     this.data = data;
     this.binary = binary;
+    this.compress = compress;
   }
 
+  /** @throws CompressionError */
   frameFor(engine: Engine): string | Buffer {
-    if (this.frame === null || this.framing !== engine.framing) {
-      this.frame = encodeMessage(engine, this.data, this.binary);
-      this.framing = engine.framing;
-    } else if (typeof this.frame === 'string') this.frame = Buffer.from(this.frame, 'latin1');
+    const { compressor } = engine;
+    if (compressor === null || this.compress === false) return this.plainFor(engine);
+    const { key } = compressor;
+    const known = key === '' ? null : this.known(key);
+    if (known !== null) return known;
+    const frame = compressor.frame(this.data, this.binary, this.compress === true) ?? this.plainFor(engine);
+    return key === '' ? frame : this.keep(key, frame);
+  }
+
+  private plainFor(engine: Engine): string | Buffer {
+    const { framing } = engine;
+    return this.known(framing) ?? this.keep(framing, encodeMessage(engine, this.data, this.binary));
+  }
+
+  private known(key: string): string | Buffer | null {
+    if (this.key !== key) {
+      const other = this.others?.get(key);
+      if (other === undefined) return null;
+      this.keep(key, other);
+    }
+    if (typeof this.frame === 'string') this.frame = Buffer.from(this.frame, 'latin1');
     return this.frame;
+  }
+
+  private keep(key: string, frame: string | Buffer): string | Buffer {
+    if (this.frame !== null) (this.others ??= new Map()).set(this.key, this.frame);
+    this.key = key;
+    this.frame = frame;
+    return frame;
   }
 }

@@ -223,6 +223,8 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     const { route } = candidate;
     if (route === undefined) return;
     const identity = candidate.identity(context, this.id, additions.ident);
+    const extension = candidate.negotiate(context);
+    if (extension !== '') context.log.debug(`${this.who}: ${extension}`, { id: this.id });
     const omitted = candidate.welcome(socket, identity.uuid, additions);
     if (omitted.length > 0) {
       context.log.warn(`${this.who}: headers left out of the 101, invalid or too long: ${omitted.join(', ')}`, {

@@ -4,7 +4,7 @@ import type { Engine } from '../wire/engine.ts';
 import { giveMemory } from '../wire/spare.ts';
 import type { Cork } from './cork.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
-import { encodeMessage, type Outgoing, STRING_LIMIT } from './encode.ts';
+import { encodeData, encodeMessage, type Outgoing, STRING_LIMIT } from './encode.ts';
 import { type Gather, Slab } from './gather.ts';
 import type { LimitValues } from './limits.ts';
 
@@ -76,10 +76,11 @@ export class Output implements Deadline {
     if (hold) this.held ??= [];
   }
 
-  /** @returns whether it was queued. */
-  send(data: string | Buffer, binary: boolean): boolean {
+  /** @returns whether it was queued. @throws CompressionError */
+  send(data: string | Buffer, binary: boolean, compress?: boolean): boolean {
     if (!this.admit()) return false;
     const { engine } = this;
+    if (engine.compressor !== null) return this.frame(encodeData(engine, data, binary, compress));
     // Frames are copied to where they gather, unless they would keep that memory: held, behind others that wait, or too long.
     if (this.held !== null || this.socket.pending > 0 || data.length > COPY_MOST) return this.sendLong(data, binary);
     if (typeof data === 'string') {
@@ -114,14 +115,15 @@ export class Output implements Deadline {
     return true;
   }
 
-  /** A message that goes to many: its bytes are shared. @returns whether it was queued. */
+  /** A message that goes to many: its bytes are shared. @returns whether it was queued. @throws CompressionError */
   share(outgoing: Outgoing): boolean {
     return this.admit() && this.frame(outgoing.frameFor(this.engine));
   }
 
   /** The `next` of the oldest message that has none yet. */
   next(packet: string): void {
-    // Not `admit`: what the message brought about, however long, must not cost it its `next`.
+    // Not `admit`: what the message brought about, however long, must not cost it its `next`. And not compressed: it goes
+    // before frames that are held, which with context takeover it would refer to.
     if (this.ended) return;
     this.write(packet === NEXT ? nextFrame(this.engine) : encodeMessage(this.engine, packet, false));
     this.release();

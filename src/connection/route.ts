@@ -1,5 +1,6 @@
 import { printable } from '../log.ts';
 import type { Headers, Refusal } from '../wire/head.ts';
+import type { CompressionSettings } from '../wire/deflate.ts';
 import type { EngineOptions } from '../wire/engine.ts';
 import type { NextFields } from '../packet/packet.ts';
 import { BUFFER_ON } from '../packet/pieces.ts';
@@ -71,6 +72,8 @@ export interface Route {
   /** Hand Buffers out without a copy: valid until `onData` returns. */
   readonly borrowed: boolean;
   readonly engineOptions: EngineOptions;
+  /** How messages are compressed with web clients that offer it; null: not at all. */
+  readonly compression: CompressionSettings | null;
   readonly resource: Callbacks;
 }
 

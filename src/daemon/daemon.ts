@@ -21,6 +21,8 @@ import { ResourceServer, type ServerContext } from '../resource/server.ts';
 import { chooseTransport, type TransportChoice } from '../transport/selftest.ts';
 import { NetTransport } from '../transport/tcp.ts';
 import type { Listener, TransportSocket } from '../transport/transport.ts';
+import { Compression } from '../wire/compression.ts';
+import { chooseCodec } from '../wire/probe.ts';
 import { makePlan, type Plan } from './plan.ts';
 
 /** Milliseconds that the last words of connections cut off have to get out. */
@@ -71,9 +73,12 @@ export class Daemon {
       webMay: new Set(values.security.webMay),
     };
     const serverFor = (path: string, app: string): ResourceServer => new ResourceServer(server, path, app);
-    const loaded = await loadResources({ folder, api, values: values.limits, serverFor }).catch((cause: unknown) => {
-      throw config.error('resources', messageOf(cause));
-    });
+    const { limits, compression } = values;
+    const loaded = await loadResources({ folder, api, values: limits, compression, serverFor }).catch(
+      (cause: unknown) => {
+        throw config.error('resources', messageOf(cause));
+      },
+    );
     this.router = loaded.router;
     this.refused = loaded.refused;
     for (const { file, why } of this.refused) this.log.error(`Resource refused : ${file}: ${why}`, { file });
@@ -119,6 +124,7 @@ export class Daemon {
       registry: this.registry,
       routes: this.router,
       webIdent: values.security.webIdent,
+      compression: this.compression(),
       handOver: (stream, peer) => http.take(stream, peer),
       reports: new InTurn(),
       live: new Set(),
@@ -173,6 +179,16 @@ export class Daemon {
   /** Resolves when no listener is left and every connection that one of them accepted is gone. */
   private async close(): Promise<void> {
     await Promise.all(this.listeners.map((listener) => listener.close()));
+  }
+
+  /** zlib, if any resource compresses: by its handle where the self-test finds it usable. */
+  private compression(): Compression | null {
+    if (this.router.all().every((route) => route.compression === null)) return null;
+    const { codec, why } = chooseCodec();
+    if (why !== null) {
+      this.log.warn(`compression is slower, and without context takeover: zlib's handle is not usable here: ${why}`);
+    }
+    return new Compression(codec);
   }
 
   private accept(socket: TransportSocket): void {

@@ -1,5 +1,6 @@
 import type { Scheme } from '../connection/client.ts';
 import { type Callbacks, engineOptions, type Route } from '../connection/route.ts';
+import type { CompressionSettings } from '../wire/deflate.ts';
 import type { Server } from './server.ts';
 
 const SCHEMES: readonly Scheme[] = ['ws', 'wss', 'tcp', 'ssl'];
@@ -9,6 +10,8 @@ const REQUIRED = ['onData', 'onClose', 'onError', 'onOther'] as const;
 export interface MountOptions {
   /** Bounds of the messages that resources take. */
   readonly values: { readonly maxPayload: number; readonly maxFragments: number };
+  /** `[compression]`: for resources that say nothing of it, and what they leave out. */
+  readonly compression: CompressionSettings & { readonly enabled: boolean };
   /** The daemon, as the resource at `path` in `app` sees it. */
   readonly serverFor: (path: string, app: string) => Server;
 }
@@ -22,6 +25,7 @@ interface ResourceClass {
   dialog?: unknown;
   text?: unknown;
   buffers?: unknown;
+  compression?: unknown;
 }
 
 /**
@@ -39,6 +43,7 @@ export function mount(exported: unknown, defaultPath: string, options: MountOpti
   const text = choiceOf(exported, 'text', ['string', 'buffer']);
   const buffers = choiceOf(exported, 'buffers', ['owned', 'borrowed']);
   const accepts = acceptsOf(exported);
+  const compression = compressionOf(exported, options.compression);
   // Looked for on the instance: a class may also make its methods as fields, arrow functions.
   const resource = new exported();
   const lacking = REQUIRED.filter((name) => typeof resource[name] !== 'function');
@@ -52,6 +57,7 @@ export function mount(exported: unknown, defaultPath: string, options: MountOpti
     textAsBuffer: text === 'buffer',
     borrowed: buffers === 'borrowed',
     engineOptions: engineOptions(options.values, dialog),
+    compression,
     resource,
   };
 }
@@ -85,4 +91,33 @@ function acceptsOf(exported: ResourceClass): ReadonlySet<Scheme> {
   const valid = Array.isArray(value) && value.length > 0 && value.every((scheme) => SCHEMES.includes(scheme));
   if (!valid) throw new Error(`its static accepts is ${JSON.stringify(value)}: a list of ${SCHEMES.join(', ')}`);
   return new Set(value as Scheme[]);
+}
+
+const isWhole = (value: unknown, min: number, max: number): boolean =>
+  Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+
+/** What `static compression` may set, and to what. */
+const COMPRESSION: Record<keyof CompressionSettings, { is: (value: unknown) => boolean; text: string }> = {
+  threshold: { is: (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER), text: 'a number of bytes' },
+  level: { is: (value) => isWhole(value, 1, 9), text: '1 to 9' },
+  contextTakeover: { is: (value) => typeof value === 'boolean', text: 'true or false' },
+};
+
+function compressionOf(exported: ResourceClass, defaults: MountOptions['compression']): CompressionSettings | null {
+  const value = exported.compression ?? defaults.enabled;
+  const { enabled: _, ...settings } = defaults;
+  if (typeof value === 'boolean') return value ? settings : null;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Error(`its static compression is ${JSON.stringify(value)}: it may be true, false or an object`);
+  }
+  const given = Object.entries(value).filter(([, one]) => one !== undefined);
+  for (const [key, one] of given) {
+    if (!Object.hasOwn(COMPRESSION, key)) {
+      throw new Error(`its static compression has ${key}: it may have ${Object.keys(COMPRESSION).join(', ')}`);
+    }
+    const { is, text } = COMPRESSION[key as keyof CompressionSettings];
+    if (is(one)) continue;
+    throw new Error(`its static compression.${key} is ${JSON.stringify(one)}: it may be ${text}`);
+  }
+  return { ...settings, ...(Object.fromEntries(given) as Partial<CompressionSettings>) };
 }

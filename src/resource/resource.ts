@@ -1,6 +1,7 @@
 import type { Client, Scheme } from '../connection/client.ts';
 import type { Callbacks, Handled, MessageInfo, Notice } from '../connection/route.ts';
 import { type Packet, parsePacket } from '../packet/packet.ts';
+import type { CompressionSettings } from '../wire/deflate.ts';
 import type { Server } from './server.ts';
 
 /**
@@ -20,6 +21,11 @@ export class Resource implements Callbacks {
   static text?: 'string' | 'buffer';
   /** `borrowed`: a Buffer handed out is valid until `onData` returns, and not copied; default `owned`. */
   static buffers?: 'owned' | 'borrowed';
+  /**
+   * Compress messages with web clients that offer it (RFC 7692); default: what `[compression]` says. An object is `true`,
+   * with its own `threshold` (bytes), `level` (1 fast to 9 small) and `contextTakeover`.
+   */
+  static compression?: boolean | Partial<CompressionSettings>;
 
   /** The daemon; set before the first client comes. */
   protected server!: Server;

@@ -83,7 +83,7 @@ export class ResourceServer implements Server {
   }
 
   broadcast(data: string | Buffer, options: { app?: string; except?: number } & SendOptions = {}): number {
-    const outgoing = new Outgoing(data, options.binary ?? typeof data !== 'string');
+    const outgoing = new Outgoing(data, options.binary ?? typeof data !== 'string', options.compress);
     return this.context.hub.broadcast(options.app ?? this.app, outgoing, options.except);
   }
 

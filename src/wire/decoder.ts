@@ -1,53 +1,24 @@
 import { isUtf8 } from 'node:buffer';
-import type { Fault } from './engine.ts';
+import { Assembly } from './assembly.ts';
+import type { PerMessageDeflate } from './compression.ts';
+import type { EngineOptions, Fault, Receiver } from './engine.ts';
 import { OP, validCloseCode } from './frame.ts';
 import { HeldDecoder } from './held.ts';
-import { turned, unmask, unmaskTo } from './mask.ts';
-import { giveMemory, takeMemory } from './spare.ts';
+import type { Inflation } from './inflation.ts';
+import { unmask, unmaskTo } from './mask.ts';
 import { checkUtf8 } from './utf8.ts';
 
-const NO_BYTES = Buffer.alloc(0);
+const RSV1 = 0x40;
+
+/** Frames that may each have a flush of their own. */
+const MOST_FLUSHES = 16_384;
 
 /**
- * A message reserves at most so many times the bytes that have come of it: a header may announce what never comes. So much
- * that a long one is rarely moved.
+ * The most bytes that a message may have compressed. No encoder makes it much longer than it was, 9 bits for 8 and 6
+ * bytes for each flush, of which there may be one a frame: what is longer says nothing, in blocks that hold nothing.
  */
-const RESERVE = 16;
-
-/** A message that does not lie whole in one chunk, as far as it has come; an idle connection has none. */
-class Assembly {
-  readonly opcode: number;
-  /** Its bytes are `body[0..filled)`. */
-  body: Buffer = NO_BYTES;
-  filled = 0;
-  frames = 0;
-  ascii = true;
-  /** `body` is UTF-8 up to here. */
-  checked = 0;
-  /** Not text, or text that is not to be checked. */
-  unchecked: boolean;
-  /** Of the frame whose payload is arriving: bytes still to come (-1: no such frame), its key from the next byte on, its FIN. */
-  missing = -1;
-  key = 0;
-  fin = false;
-
-  constructor(opcode: number, unchecked: boolean) {
-    this.opcode = opcode;
-    this.unchecked = unchecked;
-  }
-
-  /** Makes room for `more` bytes, and for those that are announced as far as they deserve it. */
-  reserve(more: number, maxPayload: number): void {
-    const need = this.filled + more;
-    if (need <= this.body.length) return;
-    // What comes in this frame is known; if others follow, doubling keeps the copying linear.
-    const announced = this.filled + this.missing;
-    const ahead = this.fin ? announced : Math.min(maxPayload, Math.max(announced, this.body.length * 2));
-    const larger = takeMemory(Math.min(ahead, need * RESERVE));
-    this.body.copy(larger, 0, 0, this.filled);
-    giveMemory(this.body);
-    this.body = larger;
-  }
+function longestCompressed(maxPayload: number, frames: number): number {
+  return maxPayload + (maxPayload >> 3) + 1024 + 6 * Math.min(frames, MOST_FLUSHES);
 }
 
 /**
@@ -56,12 +27,24 @@ class Assembly {
  * unmasked and checked for UTF-8 as its bytes arrive.
  */
 export abstract class FrameDecoder extends HeldDecoder {
+  /** null: no message may come compressed. */
+  protected readonly deflate: PerMessageDeflate | null;
   /** The message being assembled. */
   private assembly: Assembly | null = null;
 
+  constructor(receiver: Receiver, options: EngineOptions, deflate: PerMessageDeflate | null = null) {
+    super(receiver, options);
+    this.deflate = deflate;
+  }
+
   override stop(): void {
     super.stop();
+    const { assembly, deflate } = this;
     this.assembly = null;
+    if (deflate === null) return;
+    // Its decompressor may serve another message.
+    if (assembly !== null && assembly.inflation !== null) deflate.give(assembly.inflation);
+    deflate.close();
   }
 
   protected run(b: Buffer): number {
@@ -98,7 +81,7 @@ export abstract class FrameDecoder extends HeldDecoder {
         if (length < 65536) return this.fault('protocol', 'a frame length is not in its shortest form', n);
       }
       const op = b0 & 15;
-      if (op < 8 && !this.dataAllowed(op, length)) return n;
+      if (op < 8 && !this.dataAllowed(op, length, (b0 & RSV1) !== 0)) return n;
       if (n < at + 4) return i;
       const start = at + 4;
       const end = start + length;
@@ -109,12 +92,12 @@ export abstract class FrameDecoder extends HeldDecoder {
         this.control(op, b, start, end);
         if (this.stopped) return n;
         if (this.isHeld) return i;
-      } else if (end <= n && b0 > 127 && op !== OP.CONTINUATION) {
+      } else if (end <= n && (b0 & 0xc0) === 0x80 && op !== OP.CONTINUATION) {
         const or = unmask(b, start, end, keyAt(b, at));
         i = end;
         if (!this.whole(b, start, end, op === OP.BINARY, or < 128)) return this.stopped ? n : i;
       } else {
-        this.begin(op, length, b0 > 127, keyAt(b, at));
+        this.begin(op, length, b0 > 127, keyAt(b, at), (b0 & RSV1) !== 0);
         i = start;
       }
     }
@@ -124,7 +107,7 @@ export abstract class FrameDecoder extends HeldDecoder {
   private headerAllowed(b0: number, b1: number): boolean {
     const op = b0 & 15;
     let wrong = '';
-    if ((b0 & 0x70) !== 0) wrong = 'a reserved bit is set though no extension was negotiated';
+    if ((b0 & 0x70) !== 0 && !this.isCompressed(b0)) wrong = 'a reserved bit is set that means nothing here';
     else if (b1 < 128) wrong = 'a frame from a client is not masked';
     else if (op > 10 || (op > 2 && op < 8)) wrong = `opcode ${op} is reserved`;
     else if (op >= 8 && b0 < 128) wrong = 'a control frame is fragmented';
@@ -134,14 +117,21 @@ export abstract class FrameDecoder extends HeldDecoder {
     return false;
   }
 
+  /** RSV1 alone, where it means something: on the first frame of a message (RFC 7692 §6). */
+  private isCompressed(b0: number): boolean {
+    return this.deflate !== null && (b0 & 0x70) === RSV1 && ((b0 & 15) === OP.TEXT || (b0 & 15) === OP.BINARY);
+  }
+
   /** Whether a data frame may come here, and be that long: decided before a byte of it is kept. */
-  private dataAllowed(op: number, length: number): boolean {
+  private dataAllowed(op: number, length: number, compressed: boolean): boolean {
     const { maxPayload, maxFragments } = this.options;
     const { assembly } = this;
+    const inflated = compressed || (assembly !== null && assembly.inflation !== null);
+    const longest = inflated ? longestCompressed(maxPayload, assembly?.frames ?? 0) : maxPayload;
     if ((op === OP.CONTINUATION) === (assembly === null)) {
       const wrong = op === 0 ? 'a continuation without a message' : 'a new message inside a fragmented one';
       this.fault('protocol', wrong, 0);
-    } else if ((assembly?.filled ?? 0) + length > maxPayload) {
+    } else if ((assembly?.filled ?? 0) + length > longest) {
       this.fault('maxPayload', `a message of more than ${maxPayload} bytes`, 0);
     } else if (assembly !== null && maxFragments > 0 && assembly.frames >= maxFragments) {
       this.fault('maxFragments', `a message of more than ${maxFragments} frames`, 0);
@@ -168,25 +158,29 @@ export abstract class FrameDecoder extends HeldDecoder {
   }
 
   /** A data frame whose payload is to be assembled. */
-  private begin(op: number, length: number, fin: boolean, key: number): void {
-    const assembly = this.assembly ?? new Assembly(op, op === OP.BINARY || this.raw);
-    this.assembly = assembly;
+  private begin(op: number, length: number, fin: boolean, key: number, compressed: boolean): void {
+    const assembly = this.assembly ?? this.assemble(op, compressed);
     assembly.frames++;
     assembly.missing = length;
     assembly.key = key;
     assembly.fin = fin;
   }
 
+  private assemble(op: number, compressed: boolean): Assembly {
+    const unchecked = op === OP.BINARY || this.raw;
+    const inflation = compressed && this.deflate !== null ? this.deflate.take(this.options, unchecked) : null;
+    this.assembly = new Assembly(op, unchecked, inflation);
+    return this.assembly;
+  }
+
   private append(assembly: Assembly, b: Buffer, from: number, to: number): boolean {
     const length = to - from;
     if (length === 0) return true;
+    if (assembly.inflation !== null) return this.inflate(assembly, assembly.inflation, b, from, to);
     assembly.reserve(length, this.options.maxPayload);
-    const { body, filled, key } = assembly;
-    const end = filled + length;
-    const or = unmaskTo(body, filled, b, from, to, key);
-    assembly.key = turned(key, length);
-    assembly.filled = end;
-    assembly.missing -= length;
+    const { body, filled } = assembly;
+    const or = unmaskTo(body, filled, b, from, to, assembly.key);
+    assembly.advance(length);
     if (or > 127) assembly.ascii = false;
     return assembly.unchecked || this.check(assembly, filled, or < 128);
   }
@@ -206,8 +200,43 @@ export abstract class FrameDecoder extends HeldDecoder {
     return false;
   }
 
+  /** As `append`, of a compressed message: it is inflated from where it lies. */
+  private inflate(assembly: Assembly, inflation: Inflation, b: Buffer, from: number, to: number): boolean {
+    unmask(b, from, to, assembly.key);
+    assembly.advance(to - from);
+    const fault = inflation.add(b, from, to);
+    if (fault !== null) this.spoilt(fault);
+    else if (assembly.missing > 0 || !assembly.fin) inflation.keep();
+    return fault === null;
+  }
+
+  /** The last frame of a compressed message is complete. */
+  private completeInflated(inflation: Inflation, binary: boolean): boolean {
+    const fault = inflation.end();
+    if (fault !== null) {
+      this.spoilt(fault);
+      return false;
+    }
+    // Whoever is told may stop us: it is given back when they are done with it.
+    this.assembly = null;
+    try {
+      return this.deliver(inflation.bytes, 0, inflation.length, binary, inflation.ascii, inflation.owned);
+    } finally {
+      this.deflate?.give(inflation);
+    }
+  }
+
+  /** What is wrong with a compressed message. */
+  private spoilt(fault: Fault): void {
+    const { maxPayload } = this.options;
+    if (fault === 'maxPayload') this.fault(fault, `a message that is inflated to more than ${maxPayload} bytes`, 0);
+    else if (fault === 'utf8') this.fault(fault, 'a text message is not UTF-8', 0);
+    else this.fault(fault, 'a compressed message cannot be inflated', 0);
+  }
+
   /** The last frame of an assembled message is complete. */
   private complete(assembly: Assembly): boolean {
+    if (assembly.inflation !== null) return this.completeInflated(assembly.inflation, assembly.opcode === OP.BINARY);
     const { body, filled, ascii, opcode } = assembly;
     this.assembly = null;
     if (!assembly.unchecked && assembly.checked !== filled) {

@@ -4,7 +4,7 @@
  */
 
 /** What can be wrong with a peer's bytes. The connection turns it into a close code, a reason, a log line and a counter. */
-export type Fault = 'protocol' | 'utf8' | 'maxPayload' | 'maxFragments';
+export type Fault = 'protocol' | 'utf8' | 'deflate' | 'maxPayload' | 'maxFragments';
 
 /** Who takes what an engine finds in the bytes; called in the order of the wire. */
 export interface Receiver {
@@ -33,11 +33,25 @@ export interface EngineOptions {
   readonly rawPrefix: Buffer | null;
 }
 
+/** Compresses what is sent, where that was agreed upon (RFC 7692). */
+export interface MessageCompressor {
+  /** Frames of one message with one key are the same; '': they are for one connection alone. */
+  readonly key: string;
+  /**
+   * @param always compress it however short it is.
+   * @returns the frame of the message, compressed; null: it is to be sent as it is, too short or not getting any shorter.
+   * @throws CompressionError if it can be made in no way.
+   */
+  frame(data: string | Buffer, binary: boolean, always: boolean): string | Buffer | null;
+}
+
 export interface Engine {
   /** Name of the framing: what is encoded for one engine serves every engine of the same name. */
   readonly framing: string;
   /** It has Close frames: a peer that ends without one is at fault. */
   readonly hasClose: boolean;
+  /** What compresses the messages that are sent; null: nothing does. */
+  readonly compressor: MessageCompressor | null;
   /** Text is handed over unchecked while this is true (pieces of a message may be cut inside a character). */
   raw: boolean;
 

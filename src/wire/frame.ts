@@ -4,6 +4,7 @@
 export const OP = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const;
 
 const FIN = 0x80;
+const RSV1 = 0x40;
 
 function shortHeaders(opcode: number): string[] {
   return Array.from({ length: 126 }, (_, length) => String.fromCharCode(FIN | opcode, length));
@@ -30,6 +31,26 @@ export function dataHeader(length: number, binary: boolean): string {
     (low >> 8) & 255,
     low & 255,
   );
+}
+
+/**
+ * Writes the header of an unfragmented frame with RSV1, a compressed message (RFC 7692 §6), in front of its payload
+ * `b[at..at + length)`. @returns where it begins.
+ */
+export function putCompressedHeader(b: Buffer, at: number, length: number, binary: boolean): number {
+  const size = length < 126 ? 2 : length < 65536 ? 4 : 10;
+  const start = at - size;
+  b[start] = FIN | RSV1 | (binary ? OP.BINARY : OP.TEXT);
+  if (size === 2) b[start + 1] = length;
+  else if (size === 4) {
+    b[start + 1] = 126;
+    b.writeUInt16BE(length, start + 2);
+  } else {
+    b[start + 1] = 127;
+    b.writeUInt32BE(Math.floor(length / 4294967296), start + 2);
+    b.writeUInt32BE(length >>> 0, start + 6);
+  }
+  return start;
 }
 
 /** A Ping or Pong frame with a payload of at most 125 bytes (RFC 6455 §5.5). */

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { parseExtensions } from './extensions.ts';
 import { BAD_VALUE, type Headers, type Refusal, type RequestHead, TOKEN } from './head.ts';
 
 const STATUS: Readonly<Record<number, string>> = {
@@ -18,10 +19,6 @@ const STATUS: Readonly<Record<number, string>> = {
 };
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'; // RFC 6455 §1.3
-const CHAR = "[!#$%&'*+.^_`|~0-9A-Za-z-]"; // of a token, RFC 9110 §5.6.2
-// RFC 6455 §9.1: what is quoted must be a token, once it is unquoted.
-const PARAMETER = `[ \\t]*;[ \\t]*${CHAR}+(?:[ \\t]*=[ \\t]*(?:${CHAR}+|"(?:\\\\?${CHAR})+"))?`;
-const EXTENSION = new RegExp(`^${CHAR}+(?:${PARAMETER})*$`);
 const KEY = /^[+/0-9A-Za-z]{22}==$/; // base64 of 16 bytes
 
 /** No header fields. */
@@ -55,7 +52,9 @@ export function checkUpgrade(head: RequestHead): Refusal | null {
     return { status: 426, text: 'only WebSocket version 13 is spoken', headers: { 'Sec-WebSocket-Version': '13' } };
   }
   if (!isListOf(TOKEN, h['sec-websocket-protocol'])) return missing('Sec-WebSocket-Protocol must be a list of tokens');
-  if (!isListOf(EXTENSION, h['sec-websocket-extensions'])) {
+  // What is not of its grammar fails the connection, whether anything in it would be used or not.
+  const extensions = h['sec-websocket-extensions'];
+  if (extensions !== undefined && parseExtensions(extensions) === null) {
     return missing('Sec-WebSocket-Extensions is not a list of extensions as in RFC 6455 section 9.1');
   }
   return null;
@@ -99,6 +98,7 @@ const HANDSHAKE_FIELD = /^(?:upgrade|connection|sec-websocket-.*|content-length|
  * @param headers what a resource adds; names and values that HTTP does not allow are left out, and so is what is the
  * handshake's to say.
  * @param pad fill it with an `X-Pad` header to exactly 1024 bytes, leaving out added headers that do not fit.
+ * @param extension what was agreed upon, for Sec-WebSocket-Extensions.
  * @returns the response and the names of the headers that were left out.
  */
 export function switchingProtocols(
@@ -106,9 +106,11 @@ export function switchingProtocols(
   protocol: string | undefined,
   headers: Headers,
   pad: boolean,
+  extension = '',
 ): { text: string; omitted: string[] } {
   let text = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptKey(key)}\r\n`;
   const omitted: string[] = [];
+  if (extension !== '') text += `Sec-WebSocket-Extensions: ${extension}\r\n`;
   if (protocol === undefined && headers === NONE && !pad) return { text: `${text}\r\n`, omitted };
   const chosen = protocol === undefined ? {} : { 'Sec-WebSocket-Protocol': protocol };
   for (const [name, value] of Object.entries({ ...chosen, ...headers, ...chosen })) {

@@ -18,6 +18,10 @@ export class LineEngine extends HeldDecoder implements Engine {
     return 'lines';
   }
 
+  get compressor(): null {
+    return null;
+  }
+
   get hasClose(): boolean {
     return false;
   }

@@ -1,11 +1,15 @@
 import { FrameDecoder } from './decoder.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, MessageCompressor } from './engine.ts';
 import { closeFrame, controlFrame, dataHeader, OP } from './frame.ts';
 
-/** WebSocket framing (RFC 6455). */
+/** WebSocket framing (RFC 6455), with permessage-deflate where that was agreed upon (RFC 7692). */
 export class WebSocketEngine extends FrameDecoder implements Engine {
   get framing(): string {
     return 'rfc6455';
+  }
+
+  get compressor(): MessageCompressor | null {
+    return this.deflate;
   }
 
   get hasClose(): boolean {

@@ -6,6 +6,9 @@ import * as api from '../../src/index.ts';
 import { loadResources } from '../../src/resource/loader.ts';
 import type { Server } from '../../src/resource/server.ts';
 
+/** The same whether it is on or off by default. */
+const both = <Value>(value: Value): [Value, Value] => [value, value];
+
 const REQUIRED = 'onData() {} onClose() {} onError() {} onOther() {}';
 
 let folder: string;
@@ -14,13 +17,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-async function load(files: Record<string, string>) {
+async function load(files: Record<string, string>, enabled = false) {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   const asked: string[] = [];
   const { router, refused } = await loadResources({
     folder,
     api,
     values: { maxPayload: 1000, maxFragments: 10 },
+    compression: { enabled, threshold: 1024, level: 1, contextTakeover: false },
     serverFor: (path, app) => {
       asked.push(`${path} ${app}`);
       return {} as Server;
@@ -70,6 +74,22 @@ describe('what is served', () => {
       { path: '/y', app: 'games', accepts: ['ws', 'tcp'], dialog: false, textAsBuffer: true, borrowed: true },
     ]);
     expect(asked).toEqual(['/ /', '/y games']);
+  });
+
+  test.each([
+    ['', null, { threshold: 1024, level: 1, contextTakeover: false }],
+    ['false', null, null],
+    ['true', ...both({ threshold: 1024, level: 1, contextTakeover: false })],
+    ['{}', ...both({ threshold: 1024, level: 1, contextTakeover: false })],
+    ['{ level: 9, threshold: undefined }', ...both({ threshold: 1024, level: 9, contextTakeover: false })],
+    ['{ threshold: 0, contextTakeover: true }', ...both({ threshold: 0, level: 1, contextTakeover: true })],
+  ])('static compression = %s, where [compression] has it off and on', async (value, off, on) => {
+    const text = `export default class { ${value === '' ? '' : `static compression = ${value};`} ${REQUIRED} }`;
+    for (const enabled of [false, true]) {
+      const { router, refused } = await load({ 'x.js': text }, enabled); // oxlint-disable-line no-await-in-loop
+      expect(refused).toEqual([]);
+      expect(router.find('/x')?.compression).toEqual(enabled ? on : off);
+    }
   });
 
   test('a file may wait at its top level, import its neighbours and use the packages of Node', async () => {
@@ -135,6 +155,21 @@ describe('what is refused', () => {
     ["static dialog = 'no'", 'its static dialog is "no": it may be true or false'],
     ["static text = 'utf8'", 'its static text is "utf8": it may be string or buffer'],
     ["static buffers = 'mine'", 'its static buffers is "mine": it may be owned or borrowed'],
+    ["static compression = 'yes'", 'its static compression is "yes": it may be true, false or an object'],
+    [
+      'static compression = { levle: 1 }',
+      'its static compression has levle: it may have threshold, level, contextTakeover',
+    ],
+    ['static compression = { level: 0 }', 'its static compression.level is 0: it may be 1 to 9'],
+    ['static compression = { level: 1.5 }', 'its static compression.level is 1.5: it may be 1 to 9'],
+    [
+      "static compression = { threshold: '1KiB' }",
+      'its static compression.threshold is "1KiB": it may be a number of bytes',
+    ],
+    [
+      'static compression = { contextTakeover: 1 }',
+      'its static compression.contextTakeover is 1: it may be true or false',
+    ],
   ])('%s', async (statement, why) => {
     const { refused } = await load({ 'x.js': `export default class { ${statement}; ${REQUIRED} }` });
     expect(refused).toEqual([`x.js: ${why}`]);

@@ -9,6 +9,7 @@ import { Limits, type LimitValues } from '../../src/connection/limits.ts';
 import { Registry } from '../../src/connection/registry.ts';
 import { type Callbacks, engineOptions, type Route } from '../../src/connection/route.ts';
 import type { Log } from '../../src/log.ts';
+import type { Compression } from '../../src/wire/compression.ts';
 import type { Reader, TransportSocket } from '../../src/transport/transport.ts';
 
 const NOBODY: Reader = { onBytes() {}, onDrain() {}, onEnd() {}, onFinish() {}, onClose() {} };
@@ -162,6 +163,7 @@ export interface ContextOptions {
   access?: Partial<AccessOptions>;
   routes?: readonly Route[];
   webIdent?: boolean;
+  compression?: Compression;
 }
 
 /** A context of real parts, but for the log; handed-over streams are in `handed`. */
@@ -187,6 +189,7 @@ export function fakeContext(options: ContextOptions = {}): FakeContext {
     registry: new Registry(),
     routes: { find: (path) => routes.get(path) },
     webIdent: options.webIdent ?? false,
+    compression: options.compression ?? null,
     handed,
     handOver: (stream, peer) => void handed.push({ stream, peer }),
     reports: new InTurn(),
@@ -250,6 +253,7 @@ export function fakeRoute(resource: Callbacks, options: Partial<Route> = {}): Ro
     textAsBuffer: false,
     borrowed: false,
     engineOptions: engineOptions(LIMIT_VALUES, dialog),
+    compression: null,
     resource,
     ...options,
   };

@@ -52,15 +52,21 @@ export function clientClose(code?: number, reason = ''): Buffer {
 export interface ServerFrame {
   readonly op: number;
   readonly payload: Buffer;
+  /** RSV1 is set. */
+  readonly compressed?: true;
 }
 
-/** The frames in what a server sent. Throws where they are not whole, masked, fragmented or longer than they need be. */
-export function serverFrames(bytes: Buffer): ServerFrame[] {
+/**
+ * The frames in what a server sent. Throws where they are not whole, masked, fragmented or longer than they need be.
+ * @param extended RSV1 may be set on data frames.
+ */
+export function serverFrames(bytes: Buffer, extended = false): ServerFrame[] {
   const found: ServerFrame[] = [];
   let at = 0;
   while (at < bytes.length) {
     const first = bytes[at];
-    if ((first & 0xf0) !== 0x80) throw new Error(`a frame begins with ${first.toString(16)} at ${at}`);
+    const compressed = extended && (first & 0xf8) === 0xc0;
+    if ((first & 0xf0) !== 0x80 && !compressed) throw new Error(`a frame begins with ${first.toString(16)} at ${at}`);
     let length = bytes[at + 1];
     at += 2;
     if (length > 127) throw new Error('a frame of the server is masked');
@@ -74,7 +80,8 @@ export function serverFrames(bytes: Buffer): ServerFrame[] {
       if (length < 65536) throw new Error('a length that is not minimal');
     }
     if (at + length > bytes.length) throw new Error('the last frame is not whole');
-    found.push({ op: first & 15, payload: bytes.subarray(at, at + length) });
+    const payload = bytes.subarray(at, at + length);
+    found.push({ op: first & 15, payload, ...(compressed ? { compressed } : {}) });
     at += length;
   }
   return found;

@@ -192,6 +192,15 @@ describe('wantsUpgrade and checkUpgrade', () => {
     ],
     [{ 'Sec-WebSocket-Protocol': 'chat, super chat' }, 'Sec-WebSocket-Protocol must be a list of tokens'],
     [{ 'Sec-WebSocket-Key': `${KEY}, ${KEY}` }, 'Sec-WebSocket-Key must be 16 bytes in base64'],
+    // RFC 6455 §9.1: "MUST immediately _Fail the WebSocket Connection_".
+    [
+      { 'Sec-WebSocket-Extensions': '' },
+      'Sec-WebSocket-Extensions is not a list of extensions as in RFC 6455 section 9.1',
+    ],
+    [
+      { 'Sec-WebSocket-Extensions': 'foo; bar=' },
+      'Sec-WebSocket-Extensions is not a list of extensions as in RFC 6455 section 9.1',
+    ],
   ])('%j is refused with 400 and says what is missing', (fields, why) => {
     expect(checkUpgrade(parsed(request(fields)))).toEqual({ status: 400, text: `not a WebSocket handshake: ${why}` });
   });
