@@ -1,8 +1,10 @@
 /** Tools to test a resource without a network: `websock/testing`. */
 import { type Client, type ClientLink, type Identity, LinkedClient } from './connection/client.ts';
 import type { Outgoing } from './connection/encode.ts';
+import { type MessageSource, sendWhole } from './connection/fragments.ts';
 import { type Member, Registry } from './connection/registry.ts';
 import {
+  type Handled,
   type HandshakeAnswer,
   type HandshakeRequest,
   type MessageInfo,
@@ -12,7 +14,7 @@ import {
 } from './connection/route.ts';
 import { CLOSE, closeCodeOf, messageOf } from './errors.ts';
 import { LocalHub } from './hub/local.ts';
-import { NEXT, type NextFields, nextPacket, type Packet } from './packet/packet.ts';
+import { NEXT, nextPacket, type Packet } from './packet/packet.ts';
 import { mount } from './resource/mount.ts';
 import { ResourceServer } from './resource/server.ts';
 
@@ -39,6 +41,8 @@ export interface BenchOptions {
 
 const LIMITS = { maxPayload: 1024 * 1024, maxFragments: 16384 };
 const COMPRESSION = { enabled: false, threshold: 1024, level: 1, contextTakeover: false };
+/** `[limits] sendQueue`, its default. */
+const SEND_QUEUE = 1024 * 1024;
 
 /** One or more resources, mounted as the daemon mounts them, and their clients. Routes and fan-out are the daemon's own. */
 export class TestBench {
@@ -157,6 +161,9 @@ export class TestClient implements Member, ClientLink {
   get app(): string {
     return this.route.app;
   }
+  get isGone(): boolean {
+    return this.closed !== null;
+  }
 
   /** The packets among what it received. */
   get packets(): Packet[] {
@@ -174,14 +181,14 @@ export class TestClient implements Member, ClientLink {
     const data = this.route.textAsBuffer ? Buffer.from(text as string) : text;
     const info: MessageInfo = { binary, buffered: false };
     if (data.length === 0 && this.route.dialog) return JSON.parse(NEXT) as Packet;
-    let fields: NextFields | undefined;
+    let fields: Handled;
     try {
       fields = (await this.route.resource.onData(this.client, data, info)) ?? undefined;
     } catch (error) {
       await this.fail(error);
       return undefined;
     }
-    return JSON.parse(nextPacket(fields ?? {})) as Packet;
+    return JSON.parse(typeof fields === 'object' ? nextPacket(fields) : NEXT) as Packet;
   }
 
   /** Does something that is no message: `onOther` is called. */
@@ -205,13 +212,18 @@ export class TestClient implements Member, ClientLink {
   }
 
   deliver(outgoing: Outgoing): boolean {
-    return this.send(outgoing.data);
+    return this.send(outgoing.data, outgoing.binary);
   }
 
-  send(data: string | Buffer): boolean {
+  send(data: string | Buffer, binary: boolean): boolean {
     if (this.closed !== null) return false;
-    this.received.push(typeof data === 'string' ? data : Buffer.from(data));
+    this.received.push(binary ? Buffer.from(data as string) : data.toString());
     return true;
+  }
+
+  /** It is one message; a client of kind `tcp` takes no longer one than a script or a POST does. */
+  sendFragmented(source: MessageSource, binary: boolean | undefined): Promise<boolean> {
+    return sendWhole(this, source, binary, this.kind === 'tcp' ? SEND_QUEUE : Infinity);
   }
 
   ping(): boolean {

@@ -1,5 +1,6 @@
 import type { Packet } from '../packet/packet.ts';
 import { fieldsOf, type Headers } from '../wire/head.ts';
+import type { MessageSource } from './fragments.ts';
 
 /** How a client reached us: `ws` and `wss` for WebSocket clients, `tcp` and `ssl` for clients of kind `tcp`. */
 export type Scheme = 'ws' | 'wss' | 'tcp' | 'ssl';
@@ -43,6 +44,17 @@ export interface Client<Data = unknown> {
    * @returns whether it was queued; false once the client is closed, or was closed for not reading.
    */
   send(data: string | Buffer, options?: SendOptions): boolean;
+  /**
+   * Sends one message in the pieces that `pieces` gives, as they come and as the client takes them: one that memory need not
+   * hold. A `Readable` of node:stream will do. Once its first piece has come, other messages to this client wait for its end.
+   * A script and a POST take no message but a whole one: for them the pieces are collected, up to `[limits] sendQueue`
+   * bytes, and so they are for who has just sent `bufferOFF`, until its `next` has gone.
+   * @param options.binary default: as the first piece is, a string or a Buffer. It is never compressed.
+   * @returns true when all of it was queued; false if the client was closed meanwhile: then no more pieces are asked for.
+   * @throws what `pieces` throws; if the client has been sent a part of it, it is closed with 1011. TypeError for a piece that is no
+   * string or Buffer, RangeError above `sendQueue` where pieces are collected.
+   */
+  sendFragmented(pieces: MessageSource, options?: Pick<SendOptions, 'binary'>): Promise<boolean>;
   /** Sends a packet as JSON text. @returns as {@link send}. @throws TypeError for what JSON cannot hold. */
   sendPacket(packet: Packet): boolean;
   /** Sends a WebSocket ping of at most 125 bytes. @returns false where there is none to send: clients of kind `tcp`. @throws RangeError above 125 bytes. */
@@ -61,6 +73,8 @@ export interface Client<Data = unknown> {
 export interface ClientLink {
   readonly bufferedAmount: number;
   send(data: string | Buffer, binary: boolean, compress?: boolean): boolean;
+  /** @param binary undefined: as the first piece is. */
+  sendFragmented(source: MessageSource, binary: boolean | undefined): Promise<boolean>;
   ping(payload: Buffer): boolean;
   close(code: number, reason: string): void;
 }
@@ -164,6 +178,13 @@ export class LinkedClient implements Client {
       throw new TypeError('send takes a string or a Buffer; sendPacket takes an object');
     }
     return this.link.send(data, options?.binary ?? typeof data !== 'string', options?.compress);
+  }
+
+  async sendFragmented(pieces: MessageSource, options?: Pick<SendOptions, 'binary'>): Promise<boolean> {
+    if (typeof pieces === 'string' || pieces instanceof Uint8Array) {
+      throw new TypeError('sendFragmented takes the pieces of a message; send takes a whole one');
+    }
+    return this.link.sendFragmented(pieces, options?.binary);
   }
 
   sendPacket(packet: Packet): boolean {

@@ -8,6 +8,7 @@ import type { ConnectionContext, Stoppable } from './context.ts';
 import type { Deadline } from './deadlines.ts';
 import { Dialog, type DialogHost } from './dialog.ts';
 import type { Outgoing } from './encode.ts';
+import { type MessageSource, sendInFragments, sendWhole } from './fragments.ts';
 import type { LimitName } from './limits.ts';
 import { Output, type OutputOwner } from './output.ts';
 import type { Member } from './registry.ts';
@@ -85,6 +86,9 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
   get bufferedAmount(): number {
     return this.output.waiting;
   }
+  get isGone(): boolean {
+    return this.phase === Phase.CLOSED;
+  }
 
   /** A client of kind `tcp` that speaks WebSocket. */
   private get isScript(): boolean {
@@ -136,7 +140,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
 
   onDrain(): void {
     if (this.phase === Phase.OPEN) this.dialog.notice({ type: 'drain' });
-    this.onRelief();
+    this.output.drained();
   }
 
   onEnd(): void {
@@ -242,6 +246,15 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     } catch (error) {
       return this.unsent(error);
     }
+  }
+
+  sendFragmented(source: MessageSource, binary: boolean | undefined): Promise<boolean> {
+    // Scripts take unfragmented frames alone (PROTOCOL.md §4). And what bufferOFF brings about follows its `next`, which may
+    // be waiting for this very message to be queued.
+    if (this.isScript || this.output.awaitsNext) {
+      return sendWhole(this, source, binary, this.context.values.sendQueue);
+    }
+    return sendInFragments(this.output, source, binary, (error) => this.onThrown(error));
   }
 
   deliver(outgoing: Outgoing): boolean {

@@ -14,7 +14,7 @@ const POOLED = 4096;
 export function encodeMessage(engine: Engine, data: string | Buffer, binary: boolean, ascii = false): string | Buffer {
   if (typeof data !== 'string') {
     const bytes = engine.cleanBytes(data);
-    const frame = framed(engine, bytes.length, binary);
+    const frame = framed(engine.prefix(bytes.length, binary), bytes.length, engine.suffix);
     frame.set(bytes, frame.length - bytes.length - engine.suffix.length);
     return frame;
   }
@@ -23,15 +23,21 @@ export function encodeMessage(engine: Engine, data: string | Buffer, binary: boo
   const length = ascii && text === data ? text.length : Buffer.byteLength(text);
   const oneByte = length === text.length;
   if (oneByte && length < STRING_LIMIT) return engine.prefix(length, binary) + text + engine.suffix;
-  const frame = framed(engine, length, binary);
+  const frame = framed(engine.prefix(length, binary), length, engine.suffix);
   frame.write(text, frame.length - length - engine.suffix.length, oneByte ? 'latin1' : 'utf8');
   return frame;
 }
 
+/** A fragment of a message; its memory is as that of {@link encodeMessage}. @param begun it is not the first of its message. */
+export function encodeFragment(engine: Engine, part: Buffer, binary: boolean, begun: boolean): Buffer {
+  const bytes = engine.cleanBytes(part);
+  const frame = framed(engine.fragmentPrefix(bytes.length, binary, begun), bytes.length, '');
+  frame.set(bytes, frame.length - bytes.length);
+  return frame;
+}
+
 /** Header and end of a frame of `length` bytes that are still to be written. */
-function framed(engine: Engine, length: number, binary: boolean): Buffer {
-  const prefix = engine.prefix(length, binary);
-  const { suffix } = engine;
+function framed(prefix: string, length: number, suffix: string): Buffer {
   const size = prefix.length + length + suffix.length;
   const memory = size < POOLED ? Buffer.allocUnsafe(size) : takeMemory(size);
   const frame = memory.length === size ? memory : memory.subarray(0, size);

@@ -5,7 +5,9 @@ import { giveMemory } from '../wire/spare.ts';
 import type { Cork } from './cork.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
 import { encodeData, encodeMessage, type Outgoing, STRING_LIMIT } from './encode.ts';
+import type { FragmentOutput } from './fragments.ts';
 import { type Gather, Slab } from './gather.ts';
+import { Held } from './held.ts';
 import type { LimitValues } from './limits.ts';
 
 /** What gathers under a cork before it is written all the same. */
@@ -45,17 +47,19 @@ export interface OutputContext {
  * The one writer of a socket: encodes messages, gathers what one chunk of input causes into one write, and bounds what
  * waits for a client that does not read.
  */
-export class Output implements Deadline {
+export class Output implements Deadline, FragmentOutput {
   slot: Set<Deadline> | null = null;
   readonly engine: Engine;
+  ended = false;
   protected readonly socket: TransportSocket;
   protected readonly context: OutputContext;
   protected readonly owner: OutputOwner;
-  protected ended = false;
   /** What is to be written at the end of the chunk; null: nothing. */
   private gather: Gather | null = null;
-  private held: (string | Buffer)[] | null = null;
-  private heldBytes = 0;
+  /** What may not be written yet; null: everything may. */
+  private held: Held | null = null;
+  /** Messages in fragments that wait for a change. */
+  private waiters: (() => void)[] | null = null;
   /** What `socket.taken` was when the write deadline was armed. */
   private taken = 0;
 
@@ -68,12 +72,19 @@ export class Output implements Deadline {
 
   /** Bytes not yet taken by the kernel. */
   get waiting(): number {
-    return this.socket.pending + (this.gather?.size ?? 0) + this.heldBytes;
+    return this.socket.pending + (this.gather?.size ?? 0) + (this.held?.bytes ?? 0);
   }
 
   /** A message of the client has arrived. @param hold keep everything until its `next` has gone. */
   arrived(hold: boolean): void {
-    if (hold) this.held ??= [];
+    if (!hold) return;
+    this.held ??= new Held();
+    this.held.awaitNext();
+  }
+
+  /** Everything waits for the `next` of a message that has arrived. */
+  get awaitsNext(): boolean {
+    return this.held?.awaitsNext ?? false;
   }
 
   /** @returns whether it was queued. @throws CompressionError */
@@ -110,8 +121,8 @@ export class Output implements Deadline {
       return true;
     }
     const frame = encodeMessage(engine, data, binary, data === cork.ascii);
-    this.write(frame);
-    if (typeof frame !== 'string' && frame.length > GATHER_LIMIT && socket.pending === 0) giveMemory(frame);
+    if (typeof frame === 'string') this.write(frame);
+    else this.writeLong(frame);
     return true;
   }
 
@@ -125,8 +136,15 @@ export class Output implements Deadline {
     // Not `admit`: what the message brought about, however long, must not cost it its `next`. And not compressed: it goes
     // before frames that are held, which with context takeover it would refer to.
     if (this.ended) return;
-    this.write(packet === NEXT ? nextFrame(this.engine) : encodeMessage(this.engine, packet, false));
-    this.release();
+    const frame = packet === NEXT ? nextFrame(this.engine) : encodeMessage(this.engine, packet, false);
+    const { held } = this;
+    if (held === null) {
+      this.write(frame);
+      return;
+    }
+    held.addNext(frame);
+    if (held.fragmented) this.watchHeld(held);
+    else this.release(false);
   }
 
   /** A control frame, as the engine made it; '' is none. */
@@ -137,8 +155,11 @@ export class Output implements Deadline {
   /** The last things to be written: a `close` packet or null, a Close frame or '', the FIN. */
   finish(packet: string | null, closeFrame: string): void {
     if (this.ended) return;
-    this.release();
-    if (packet !== null) this.write(encodeMessage(this.engine, packet, false));
+    // In the middle of a message only control frames may follow (RFC 6455 §5.4): what waits behind it is lost.
+    if (this.held?.fragmented !== true) {
+      this.release(true);
+      if (packet !== null) this.write(encodeMessage(this.engine, packet, false));
+    }
     if (closeFrame !== '') this.write(closeFrame);
     this.end();
   }
@@ -158,7 +179,7 @@ export class Output implements Deadline {
     this.ended = true;
     this.context.deadlines.disarm(this);
     this.gather = this.held = null;
-    this.heldBytes = 0;
+    this.wake();
   }
 
   /** The write deadline: a peer that has taken something since it was armed has its time again. */
@@ -169,11 +190,54 @@ export class Output implements Deadline {
     else this.armWrite();
   }
 
+  // ---- messages in fragments
+
+  takesFragment(begun: boolean): boolean {
+    return this.ended || ((begun || this.held === null) && !this.isFull);
+  }
+
+  change(): Promise<void> {
+    return new Promise((done) => {
+      this.waiters ??= [];
+      this.waiters.push(done);
+    });
+  }
+
+  fragment(frame: Buffer, begun: boolean): void {
+    if (!begun) {
+      this.held = new Held();
+      this.held.fragmented = true;
+    }
+    this.writeLong(frame);
+  }
+
+  complete(): boolean {
+    const { held } = this;
+    if (held === null || this.ended) return false;
+    this.context.cork.during(() => {
+      this.write(this.engine.lastFragment);
+      held.fragmented = false;
+      this.release(false);
+    });
+    if (!this.isFull) this.owner.onRelief();
+    return true;
+  }
+
+  /** The socket has drained. */
+  drained(): void {
+    this.wake();
+    const { held } = this;
+    if (held === null || !held.fragmented || !this.isMuch(held.bytes)) this.owner.onRelief();
+  }
+
+  // ---- how it is written
+
   protected frame(frame: string | Buffer): boolean {
-    if (this.held === null) this.write(frame);
+    const { held } = this;
+    if (held === null) this.write(frame);
     else {
-      this.held.push(frame);
-      this.heldBytes += frame.length;
+      held.add(frame);
+      this.watchHeld(held);
     }
     return true;
   }
@@ -191,6 +255,12 @@ export class Output implements Deadline {
     if (typeof frame === 'string') this.gathering().addText(frame);
     else this.gathering().addShared(frame);
     this.gathered();
+  }
+
+  /** Writes what nobody else has; its memory is used again if the kernel has taken it. */
+  private writeLong(frame: Buffer): void {
+    this.write(frame);
+    if (frame.length > GATHER_LIMIT && this.socket.pending === 0) giveMemory(frame);
   }
 
   /** Where the next frame goes. */
@@ -219,16 +289,36 @@ export class Output implements Deadline {
 
   protected end(): void {
     this.ended = true;
+    this.held = null;
     this.flush();
     this.socket.end();
+    this.wake();
   }
 
-  private release(): void {
+  /** Writes what waits for nothing any more. @param all a `next` that is awaited will not come. */
+  private release(all: boolean): void {
     const { held } = this;
-    if (held === null) return;
-    this.held = null;
-    this.heldBytes = 0;
-    for (const frame of held) this.write(frame);
+    if (held === null || held.fragmented) return;
+    const frames = held.take(all);
+    if (!held.awaitsNext) this.held = null;
+    for (const frame of frames) this.write(frame);
+    this.wake();
+  }
+
+  private wake(): void {
+    const { waiters } = this;
+    if (waiters === null) return;
+    this.waiters = null;
+    for (const go of waiters) go();
+  }
+
+  /** The socket has much to take, and will say when it has. */
+  private get isFull(): boolean {
+    return this.isMuch(this.socket.pending) && this.socket.willDrain;
+  }
+
+  private isMuch(bytes: number): boolean {
+    return bytes > this.context.values.sendQueue / 2;
   }
 
   /** After a write: does the peer keep up? */
@@ -236,7 +326,12 @@ export class Output implements Deadline {
     const { pending } = this.socket;
     if (pending === 0) return;
     if (this.slot === null) this.armWrite();
-    if (pending > this.context.values.sendQueue / 2 && this.socket.willDrain) this.owner.onBacklog();
+    if (this.isFull) this.owner.onBacklog();
+  }
+
+  /** More waits behind a message in fragments: a `next` too, which no limit keeps out. */
+  private watchHeld(held: Held): void {
+    if (held.fragmented && this.isMuch(held.bytes)) this.owner.onBacklog();
   }
 
   private armWrite(): void {

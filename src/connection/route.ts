@@ -45,8 +45,9 @@ export type HandshakeAnswer =
   | { status: number; body?: string }
   | { protocol?: string; headers?: Headers; ident?: string; data?: unknown };
 
+/** What `onData` may answer: fields for its `next`; or nothing, or what `send` and `sendFragmented` say, which add none. */
 // oxlint-disable-next-line typescript/no-invalid-void-type -- a plugin that returns nothing
-export type Handled = void | undefined | NextFields;
+export type Handled = void | undefined | boolean | NextFields;
 
 /** The callbacks of a resource (DESIGN.md, A resource). */
 export interface Callbacks {

@@ -1,5 +1,6 @@
 import { type ClientLink, type Identity, LinkedClient } from '../connection/client.ts';
 import type { Deadlines } from '../connection/deadlines.ts';
+import { type MessageSource, sendWhole } from '../connection/fragments.ts';
 import type { Limits } from '../connection/limits.ts';
 import { type Handled, type MessageInfo, promiseOf, type Route } from '../connection/route.ts';
 import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, traceOf } from '../errors.ts';
@@ -35,6 +36,10 @@ export class Poster implements ClientLink {
     this.context = context;
     this.route = route;
     this.client = new LinkedClient(identity, this, data);
+  }
+
+  get isGone(): boolean {
+    return this.closed !== null;
   }
 
   private get who(): string {
@@ -80,6 +85,10 @@ export class Poster implements ClientLink {
     return true;
   }
 
+  sendFragmented(source: MessageSource, binary: boolean | undefined): Promise<boolean> {
+    return sendWhole(this, source, binary, this.context.limits.values.sendQueue);
+  }
+
   ping(): boolean {
     return false;
   }
@@ -117,9 +126,10 @@ export class Poster implements ClientLink {
       const row = CLOSE_CODES.get(code);
       return this.end(row?.status ?? 400, reason === '' ? (row?.meaning ?? `closed with ${code}`) : reason);
     }
-    const next = typeof fields === 'object' && fields !== null ? nextPacket(fields) : NEXT;
+    const given = typeof fields === 'object' ? fields : null;
+    const next = given === null ? NEXT : nextPacket(given);
     this.closed ??= { code: CLOSE.NORMAL, reason: '' };
-    const { delivered } = fields ?? {};
+    const delivered = given?.delivered;
     const note = delivered === undefined ? '' : `, delivered ${String(delivered)}`;
     return { status: 200, note, body: `${next.slice(0, -1)},"packets":[${this.packets.join(',')}]}` };
   }

@@ -70,6 +70,10 @@ export interface Engine {
   prefix(length: number, binary: boolean): string;
   /** What stands after a payload. */
   readonly suffix: string;
+  /** What stands before a fragment of `length` bytes, `begun`: not the first of its message. The last fragment is `lastFragment`. */
+  fragmentPrefix(length: number, binary: boolean, begun: boolean): string;
+  /** What ends a message in fragments: an empty fragment, as a latin1 string. */
+  readonly lastFragment: string;
   /** `text` as this framing can carry it. */
   clean(text: string): string;
   /** `bytes` as this framing can carry them. */

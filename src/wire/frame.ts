@@ -1,4 +1,4 @@
-// Frames as the server sends them (RFC 6455 §5.2): never masked, FIN set. Headers and control frames are latin1
+// Frames as the server sends them (RFC 6455 §5.2): never masked. Headers and control frames are latin1
 // strings, one character a byte: a short reply leaves as one string, header included, without a Buffer of its own.
 
 export const OP = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const;
@@ -15,7 +15,18 @@ const SHORT_BINARY = shortHeaders(OP.BINARY);
 /** The header of an unfragmented, unmasked frame of `length` bytes with the opcode text or binary. */
 export function dataHeader(length: number, binary: boolean): string {
   if (length < 126) return (binary ? SHORT_BINARY : SHORT_TEXT)[length];
-  const first = FIN | (binary ? OP.BINARY : OP.TEXT);
+  return longHeader(FIN | (binary ? OP.BINARY : OP.TEXT), length);
+}
+
+/** The header of a fragment that does not end its message (RFC 6455 §5.4). */
+export function fragmentHeader(length: number, opcode: number): string {
+  return length < 126 ? String.fromCharCode(opcode, length) : longHeader(opcode, length);
+}
+
+/** The empty frame that ends a message in fragments. */
+export const LAST_FRAGMENT = String.fromCharCode(FIN | OP.CONTINUATION, 0);
+
+function longHeader(first: number, length: number): string {
   if (length < 65536) return String.fromCharCode(first, 126, length >> 8, length & 255);
   const high = Math.floor(length / 4294967296);
   const low = length >>> 0;

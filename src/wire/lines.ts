@@ -30,6 +30,11 @@ export class LineEngine extends HeldDecoder implements Engine {
     return '\n';
   }
 
+  /** A line has no fragments to its reader: it comes in as many writes. */
+  get lastFragment(): string {
+    return '\n';
+  }
+
   protected run(b: Buffer): number {
     const n = b.length;
     let i = 0;
@@ -112,6 +117,10 @@ export class LineEngine extends HeldDecoder implements Engine {
   }
 
   prefix(): string {
+    return '';
+  }
+
+  fragmentPrefix(): string {
     return '';
   }
 

@@ -1,6 +1,6 @@
 import { FrameDecoder } from './decoder.ts';
 import type { Engine, MessageCompressor } from './engine.ts';
-import { closeFrame, controlFrame, dataHeader, OP } from './frame.ts';
+import { closeFrame, controlFrame, dataHeader, fragmentHeader, LAST_FRAGMENT, OP } from './frame.ts';
 
 /** WebSocket framing (RFC 6455), with permessage-deflate where that was agreed upon (RFC 7692). */
 export class WebSocketEngine extends FrameDecoder implements Engine {
@@ -20,6 +20,10 @@ export class WebSocketEngine extends FrameDecoder implements Engine {
     return '';
   }
 
+  get lastFragment(): string {
+    return LAST_FRAGMENT;
+  }
+
   /** A FIN without a Close frame ends the connection; an incomplete message is nobody's. */
   end(): void {
     this.stop();
@@ -27,6 +31,11 @@ export class WebSocketEngine extends FrameDecoder implements Engine {
 
   prefix(length: number, binary: boolean): string {
     return dataHeader(length, binary);
+  }
+
+  fragmentPrefix(length: number, binary: boolean, begun: boolean): string {
+    if (begun) return fragmentHeader(length, OP.CONTINUATION);
+    return fragmentHeader(length, binary ? OP.BINARY : OP.TEXT);
   }
 
   clean(text: string): string {

@@ -56,17 +56,30 @@ export interface ServerFrame {
   readonly compressed?: true;
 }
 
+/** A frame that may be one of several of its message. */
+export interface ServerFragment extends ServerFrame {
+  readonly fin: boolean;
+}
+
 /**
  * The frames in what a server sent. Throws where they are not whole, masked, fragmented or longer than they need be.
  * @param extended RSV1 may be set on data frames.
  */
 export function serverFrames(bytes: Buffer, extended = false): ServerFrame[] {
-  const found: ServerFrame[] = [];
+  return serverFragments(bytes, extended).map(({ fin, ...frame }) => {
+    if (!fin || frame.op === 0) throw new Error(`a fragment with opcode ${frame.op}, FIN ${fin}`);
+    return frame;
+  });
+}
+
+/** The same, where messages may be fragmented. */
+export function serverFragments(bytes: Buffer, extended = false): ServerFragment[] {
+  const found: ServerFragment[] = [];
   let at = 0;
   while (at < bytes.length) {
     const first = bytes[at];
     const compressed = extended && (first & 0xf8) === 0xc0;
-    if ((first & 0xf0) !== 0x80 && !compressed) throw new Error(`a frame begins with ${first.toString(16)} at ${at}`);
+    if ((first & 0x70) !== 0 && !compressed) throw new Error(`a frame begins with ${first.toString(16)} at ${at}`);
     let length = bytes[at + 1];
     at += 2;
     if (length > 127) throw new Error('a frame of the server is masked');
@@ -81,7 +94,7 @@ export function serverFrames(bytes: Buffer, extended = false): ServerFrame[] {
     }
     if (at + length > bytes.length) throw new Error('the last frame is not whole');
     const payload = bytes.subarray(at, at + length);
-    found.push({ op: first & 15, payload, ...(compressed ? { compressed } : {}) });
+    found.push({ op: first & 15, fin: first > 127, payload, ...(compressed ? { compressed } : {}) });
     at += length;
   }
   return found;

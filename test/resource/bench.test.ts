@@ -1,0 +1,64 @@
+import { describe, expect, test } from '@jest/globals';
+import { type Client, Resource } from 'websock';
+import { TestBench } from 'websock/testing';
+
+class Pieces extends Resource {
+  static override path = '/pieces';
+  /** Whether its source was ended. */
+  static ended = false;
+
+  override onData(client: Client, message: string | Buffer): Promise<boolean> {
+    const size = Number(message);
+    if (!Number.isNaN(size)) return client.sendFragmented([Buffer.alloc(size), 'x']);
+    return client.sendFragmented(this.text(client, String(message)));
+  }
+
+  async *text(client: Client, message: string): AsyncGenerator<string> {
+    Pieces.ended = false;
+    try {
+      yield '\ud83d';
+      yield `\ude42 ${message}`;
+      if (message === 'close') client.close(1008, 'no');
+      yield '!';
+    } finally {
+      Pieces.ended = true;
+    }
+  }
+}
+
+describe('a message in pieces, at a client of the bench', () => {
+  test('is one, text or binary, and its next follows', async () => {
+    const client = await new TestBench().mount(Pieces).connect();
+    expect(await client.say('you')).toEqual({ opcode: 'next', fyi: '' });
+    await client.say('3000000');
+    expect(client.received).toEqual(['🙂 you!', Buffer.concat([Buffer.alloc(3_000_000), Buffer.from('x')])]);
+  });
+
+  test('is none if the client is closed meanwhile', async () => {
+    const client = await new TestBench().mount(Pieces).connect();
+    await client.say('close');
+    expect([client.received, client.closed, Pieces.ended]).toEqual([[], { code: 1008, reason: 'no' }, true]);
+  });
+
+  test('is too long for a script above sendQueue', async () => {
+    const bench = new TestBench().mount(Pieces);
+    const [fits, tooLong] = [await bench.connect({ scheme: 'tcp' }), await bench.connect({ scheme: 'tcp' })];
+    await fits.say(String(1024 * 1024 - 1));
+    expect([fits.received.length, fits.closed]).toEqual([1, null]);
+    expect(await tooLong.say(String(1024 * 1024))).toBeUndefined();
+    expect([tooLong.received, tooLong.closed?.code]).toEqual([[], 1011]);
+  });
+});
+
+test('what a client has received is text or binary as it was sent', async () => {
+  class Sends extends Resource {
+    override onData(client: Client): boolean {
+      this.server.broadcast(Buffer.from('broadcast'), { binary: false });
+      client.send(Buffer.from('text'), { binary: false });
+      return client.send('bytes', { binary: true });
+    }
+  }
+  const client = await new TestBench().mount(Sends, '/sends').connect();
+  expect(await client.say('x')).toEqual({ opcode: 'next', fyi: '' });
+  expect(client.received).toEqual(['broadcast', 'text', Buffer.from('bytes')]);
+});
