@@ -213,7 +213,7 @@ export class Output implements Deadline, FragmentOutput {
 
   complete(): boolean {
     const { held } = this;
-    if (held === null || this.ended) return false;
+    if (held === null) return false; // all has ended
     this.context.cork.during(() => {
       this.write(this.engine.lastFragment);
       held.fragmented = false;

@@ -256,6 +256,7 @@ describe('behind bufferOFF (PROTOCOL.md §4)', () => {
     await feed.end();
     bed.socket.writes[0] = bed.socket.writes[0].subarray(2);
     expect([await second, bed.heard()]).toEqual([true, ['before', NEXT]]);
+    expect(bed.connection.client.bufferedAmount).toBe(2 + 'answer'.length + 2 + 'whole'.length);
     finish(undefined);
     await settle();
     expect(bed.heard()).toEqual([NEXT, 'answer', 'whole']);

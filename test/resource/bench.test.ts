@@ -34,6 +34,16 @@ describe('a message in pieces, at a client of the bench', () => {
     expect(client.received).toEqual(['🙂 you!', Buffer.concat([Buffer.alloc(3_000_000), Buffer.from('x')])]);
   });
 
+  test('may be read into the same memory again and again', async () => {
+    const memory = Buffer.from('0');
+    const client = await new TestBench().mount(Pieces).connect();
+    const digits = function* (): Generator<Buffer> {
+      for (; memory[0] < 0x39; memory[0]++) yield memory;
+    };
+    expect(await client.client.sendFragmented(digits(), { binary: false })).toBe(true);
+    expect(client.received).toEqual(['012345678']);
+  });
+
   test('is none if the client is closed meanwhile', async () => {
     const client = await new TestBench().mount(Pieces).connect();
     await client.say('close');
