@@ -107,7 +107,7 @@ export abstract class FrameDecoder extends HeldDecoder {
   private headerAllowed(b0: number, b1: number): boolean {
     const op = b0 & 15;
     let wrong = '';
-    if ((b0 & 0x70) !== 0 && !this.isCompressed(b0)) wrong = 'a reserved bit is set that means nothing here';
+    if ((b0 & 0x70) !== 0 && !this.isCompressed(b0)) wrong = `a reserved bit is set ${this.whyReserved}`;
     else if (b1 < 128) wrong = 'a frame from a client is not masked';
     else if (op > 10 || (op > 2 && op < 8)) wrong = `opcode ${op} is reserved`;
     else if (op >= 8 && b0 < 128) wrong = 'a control frame is fragmented';
@@ -120,6 +120,10 @@ export abstract class FrameDecoder extends HeldDecoder {
   /** RSV1 alone, where it means something: on the first frame of a message (RFC 7692 §6). */
   private isCompressed(b0: number): boolean {
     return this.deflate !== null && (b0 & 0x70) === RSV1 && ((b0 & 15) === OP.TEXT || (b0 & 15) === OP.BINARY);
+  }
+
+  private get whyReserved(): string {
+    return this.deflate === null ? 'though no extension was negotiated' : 'that means nothing here';
   }
 
   /** Whether a data frame may come here, and be that long: decided before a byte of it is kept. */
