@@ -1,6 +1,7 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { RunningDaemon } from '../support/daemon.ts';
+import { makeCertificate } from '../support/certificate.ts';
+import { type RunningDaemon, temporaryFolder } from '../support/daemon.ts';
 import { clientClose, frame, hex } from '../support/frames.ts';
 import type { RawPeer } from '../support/rawpeer.ts';
 import { expectEnd, farewell, NEXT, open, type Path, PATHS, served, servedClose, startEcho } from './peers.ts';
@@ -163,17 +164,31 @@ async function allGone(daemon: RunningDaemon, before: number): Promise<void> {
   }
 }
 
-describe('a client that leaves', () => {
+/** A daemon with a plain and a TLS address, plain first. */
+async function startBoth(dir: string, ini: string): Promise<{ daemon: RunningDaemon; ca: string }> {
+  const { certFile, pkFile } = makeCertificate(dir, { name: 'localhost', hosts: ['localhost'] });
+  const tls = `adress='ws://127.0.0.1:0, wss://127.0.0.1:0'\ncertFile='${certFile}'\npkFile='${pkFile}'`;
+  return { daemon: await startEcho(`${tls}\n${ini}`), ca: readFileSync(certFile, 'utf8') };
+}
+
+describe.each(['ws', 'wss'])('a client of %s that leaves', (scheme) => {
+  const dir = temporaryFolder();
   let daemon: RunningDaemon;
+  let ca: string;
   beforeAll(async () => {
-    daemon = await startEcho('[limits]\ncloseTimeout=86400');
+    ({ daemon, ca } = await startBoth(dir, '[limits]\ncloseTimeout=86400'));
   });
-  afterAll(() => daemon.dispose());
+  afterAll(async () => {
+    await daemon.dispose();
+    rmSync(dir, { recursive: true });
+  });
+  const openAt = async (path: Path): Promise<RawPeer> =>
+    scheme === 'ws' ? open(daemon.ports[0], path) : open(daemon.ports[1], path, {}, ca);
 
   test('§7.1.7, §5.5.1 end: its socket is gone with its FIN, without waiting for closeTimeout', async () => {
     const before = sockets(daemon);
     for (const { path, sent, expected } of CASES) {
-      const peer = await open(daemon.port, path);
+      const peer = await openAt(path);
       peer.write(sent);
       expect(await peer.restBytes()).toEqual(expected);
       peer.end();
@@ -185,7 +200,7 @@ describe('a client that leaves', () => {
   test('§7.1.7, §5.5.1 end: so it is if its FIN comes with what ends it', async () => {
     const before = sockets(daemon);
     for (const { path, sent, expected } of CASES) {
-      const peer = await open(daemon.port, path);
+      const peer = await openAt(path);
       peer.end(sent);
       expect(await peer.restBytes()).toEqual(expected);
       expect(peer.failure).toBeNull();
@@ -194,12 +209,19 @@ describe('a client that leaves', () => {
   });
 });
 
-describe('a client that does not leave: cut off after closeTimeout', () => {
+describe.each(['ws', 'wss'])('a client of %s that does not leave: cut off after closeTimeout', (scheme) => {
+  const dir = temporaryFolder();
   let daemon: RunningDaemon;
+  let ca: string;
   beforeAll(async () => {
-    daemon = await startEcho('logLevel=debug\n[limits]\ncloseTimeout=0.4\nsendQueue=64MiB');
+    ({ daemon, ca } = await startBoth(dir, 'logLevel=debug\n[limits]\ncloseTimeout=0.4\nsendQueue=64MiB'));
   });
-  afterAll(() => daemon.dispose());
+  afterAll(async () => {
+    await daemon.dispose();
+    rmSync(dir, { recursive: true });
+  });
+  const openAt = async (path: Path): Promise<RawPeer> =>
+    scheme === 'ws' ? open(daemon.ports[0], path) : open(daemon.ports[1], path, {}, ca);
 
   /** The lines that say that so many were cut off. */
   const cutOff = (count: number): RegExp =>
@@ -210,7 +232,7 @@ describe('a client that does not leave: cut off after closeTimeout', () => {
     const from = daemon.out.length;
     const peers = await Promise.all(
       CASES.map(async ({ path, sent, expected }) => {
-        const peer = await open(daemon.port, path);
+        const peer = await openAt(path);
         peer.write(sent);
         expect(await peer.restBytes()).toEqual(expected);
         return peer;
@@ -230,7 +252,7 @@ describe('a client that does not leave: cut off after closeTimeout', () => {
     const noise = Buffer.concat([frame({ op: 9 }), frame({ payload: 'x'.repeat(1000) }), clientClose(1000)]);
     await Promise.all(
       CASES.map(async ({ path, sent, expected }) => {
-        const peer = await open(daemon.port, path);
+        const peer = await openAt(path);
         const closed = new Promise((done) => peer.socket.once('close', done));
         const pump = (): void => {
           while (peer.socket.writable && peer.socket.write(noise));
@@ -254,7 +276,7 @@ describe('a client that does not leave: cut off after closeTimeout', () => {
     const from = daemon.out.length;
     const peers = await Promise.all(
       CASES.map(async ({ path, sent, expected }) => {
-        const peer = await open(daemon.port, path);
+        const peer = await openAt(path);
         peer.socket.pause();
         peer.write(sent);
         return { peer, expected };
@@ -275,7 +297,7 @@ describe('a client that does not leave: cut off after closeTimeout', () => {
     const from = daemon.out.length;
     const peers = await Promise.all(
       PATHS.map(async (path) => {
-        const peer = await open(daemon.port, path);
+        const peer = await openAt(path);
         peer.socket.pause();
         peer.write(Buffer.concat([frame({ payload: 'flood 16000000' }), hex('81 00')]));
         return peer;

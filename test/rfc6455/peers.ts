@@ -32,9 +32,14 @@ export async function startEcho(ini = '', extra: Record<string, string> = {}): P
   return startDaemon({ ini, resources: { ...RESOURCES, ...extra } });
 }
 
-/** A web client whose handshake is done, and its `ready` read. */
-export async function open(port: number, path: Path, headers: Record<string, string> = {}): Promise<RawPeer> {
-  const peer = await RawPeer.open({ port });
+/** A WebSocket client whose handshake is done, and its `ready` read. @param ca the certificate, for TLS. */
+export async function open(
+  port: number,
+  path: Path,
+  headers: Record<string, string> = {},
+  ca?: string,
+): Promise<RawPeer> {
+  const peer = await RawPeer.open({ port, ca });
   peer.write(upgradeRequest(path, headers));
   expect(await peer.head()).toMatch(/^HTTP\/1\.1 101 /);
   if (path === '/dialog') expect((await peer.packet()).opcode).toBe('ready');

@@ -46,6 +46,15 @@ describe.each(PATHS)('at %s', (path) => {
     peer.destroy();
   });
 
+  test('§7.1.7: a script client gets the same, frame by frame', async () => {
+    for (const { sent, code, reason } of VIOLATIONS.filter(({ name }) =>
+      /^(?:an unmasked Ping|opcode 3|text that)/.test(name),
+    )) {
+      const peer = await open(daemon.port, path, { 'Client-Type': 'php' });
+      await expectEnd(peer, Buffer.concat([sent, BEHIND]), farewell(path, code, reason));
+    }
+  });
+
   test('§10.1: a page of a welcome origin is judged by its frames, like all others', async () => {
     const peer = await open(daemon.port, path, { Origin: 'http://localhost' });
     await expectEnd(peer, '81 05 48656c6c6f', farewell(path, 1002, 'a frame from a client is not masked'));

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { WebSocketEngine } from '../../src/wire/rfc6455.ts';
 import { decode, faultAfter, OPTIONS } from '../support/feed.ts';
 import { bytesOf, clientClose, type Found, frame, hex, Recorder } from '../support/frames.ts';
+import { keptBytes } from '../support/kept.ts';
 
 const message = (text: string | Buffer, binary = false): Found => ({
   message: bytesOf(text).toString('latin1'),
@@ -49,6 +50,15 @@ describe('maxPayload is judged at the header', () => {
     expect(faultAfter(Buffer.concat([first, over]), options)?.at).toBe(first.length + 4);
     // The next message has all of it again.
     expect(decode(Buffer.concat([first, fits, first, fits]), options)).toHaveLength(2);
+  });
+
+  test('and so much room is made for a message, at most, however its fragments grow', () => {
+    const recorder = new Recorder();
+    const limited = { ...OPTIONS, ...options };
+    const engine = new WebSocketEngine(recorder, limited);
+    engine.decode(frame({ fin: false, payload: 'x'.repeat(600) }));
+    engine.decode(frame({ op: 0, fin: false, payload: 'y'.repeat(100) }));
+    expect(keptBytes(engine, recorder, limited)).toBe(1000);
   });
 
   test('control frames do not count', () => {
