@@ -29,6 +29,7 @@ const PAGE = `<!doctype html>
     else show(packet.message ?? packet.error);
   };
   socket.onclose = ({ code }) => { document.getElementById('closed').textContent = 'closed ' + code; };
+  window.extensions = () => socket.extensions;
   window.say = (packet) => socket.send(JSON.stringify(packet));
 </script>`;
 
@@ -36,12 +37,14 @@ let browser: Awaited<ReturnType<typeof openChromium>> | undefined;
 let site: Awaited<ReturnType<typeof servePage>>;
 let daemon: RunningDaemon;
 let strict: RunningDaemon;
+let packing: RunningDaemon;
 
 beforeAll(async () => {
   site = await servePage(PAGE);
-  [daemon, strict] = await Promise.all([
+  [daemon, strict, packing] = await Promise.all([
     startDaemon(),
     startDaemon({ ini: `[security]\nallowedOrigins='http://localhost:${site.port}'` }),
+    startDaemon({ ini: '[compression]\nenabled=true\nthreshold=100\ncontextTakeover=true' }),
   ]);
   // Where it is missing, the tests are skipped or fail by themselves.
   browser = await openChromium().catch(() => undefined);
@@ -49,7 +52,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await browser?.close();
-  await Promise.all([site.close(), daemon.dispose(), strict.dispose()]);
+  await Promise.all([site.close(), daemon.dispose(), strict.dispose(), packing.dispose()]);
 });
 
 async function openPage(host: string, socket: string): Promise<Page> {
@@ -100,6 +103,29 @@ describe('a page in Chromium', () => {
     expect(await shown(first, 'next')).toEqual(['next 1']);
     await Promise.all([first.close(), second.close()]);
   });
+
+  withChromium(
+    'with compression: long texts come through both ways, again and again, short ones as they are',
+    async () => {
+      const [first, second] = await Promise.all([
+        openPage('localhost', socketOf(packing)),
+        openPage('localhost', socketOf(packing)),
+      ]);
+      await Promise.all([uuidOf(first), uuidOf(second)]);
+      expect(await first.evaluate('extensions()')).toBe('permessage-deflate');
+      const long = 'fünfzig Wörter 😀 '.repeat(500).trim();
+      const texts = [`1 ${long}`, 'short', `2 ${long}`, `3 ${long}`];
+      for (const message of texts) await first.evaluate(`say(${JSON.stringify({ opcode: 'broadcast', message })})`); // oxlint-disable-line no-await-in-loop
+      expect(await shown(second, '3 fünfzig')).toEqual(texts);
+      await first
+        .locator('#messages li')
+        .nth(texts.length - 1)
+        .waitFor();
+      expect(await first.locator('#messages li').allInnerTexts()).toEqual(texts.map(() => 'next 1'));
+      expect(await first.locator('#closed').innerText()).toBe('');
+      await Promise.all([first.close(), second.close()]);
+    },
+  );
 
   withChromium('quit: its next, and a clean close with 1000', async () => {
     const page = await openPage('localhost', socketOf(daemon));
