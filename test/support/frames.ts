@@ -66,9 +66,9 @@ export interface ServerFragment extends ServerFrame {
  * @param extended RSV1 may be set on data frames.
  */
 export function serverFrames(bytes: Buffer, extended = false): ServerFrame[] {
-  return serverFragments(bytes, extended).map(({ fin, ...frame }) => {
-    if (!fin || frame.op === 0) throw new Error(`a fragment with opcode ${frame.op}, FIN ${fin}`);
-    return frame;
+  return serverFragments(bytes, extended).map(({ fin, ...found }) => {
+    if (!fin || found.op === 0) throw new Error(`a fragment with opcode ${found.op}, FIN ${fin}`);
+    return found;
   });
 }
 
