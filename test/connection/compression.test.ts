@@ -9,7 +9,8 @@ import { callCodec } from '../../src/wire/zlibcalls.ts';
 import { handleCodec } from '../../src/wire/zlibhandle.ts';
 import { deflated, InflatingClient } from '../support/deflating.ts';
 import { type FakeContext, fakeContext, FakeResource, fakeRoute, type FakeSocket } from '../support/fakes.ts';
-import { frame } from '../support/frames.ts';
+import { frame, hex } from '../support/frames.ts';
+import { turns } from './feed.ts';
 import { type OpenerBed, openerBed, head, SCRIPT } from './openerbed.ts';
 
 const SETTINGS = { threshold: 20, level: 6, contextTakeover: false };
@@ -174,6 +175,35 @@ describe('messages', () => {
     ]);
     socket.say(frame({ payload: LONG }));
     expect(client.read(socket.drop())).toEqual([`*${LONG}`, `*${LONG}`, long]);
+  });
+
+  test('in fragments are not compressed; what waits behind them is, and read in its order', async () => {
+    const { socket, client, context } = enter({ settings: { contextTakeover: true } });
+    const [to] = context.registry.clients.values();
+    const pieces = function* (): Generator<string> {
+      yield 'one ';
+      to.send(LONG);
+      to.send(`${LONG} and again`);
+      yield LONG;
+    };
+    expect(await to.sendFragmented(pieces())).toBe(true);
+    const out = socket.drop();
+    const fragments = Buffer.concat([
+      hex('01 04'),
+      Buffer.from('one '),
+      Buffer.from([0, LONG.length]),
+      Buffer.from(LONG),
+    ]);
+    expect(out.subarray(0, fragments.length + 2)).toEqual(Buffer.concat([fragments, hex('80 00')]));
+    expect(client.read(out.subarray(fragments.length + 2))).toEqual([`*${LONG}`, `*${LONG} and again`]);
+  });
+
+  test('in pieces that are collected are not compressed either', async () => {
+    const onData: Callbacks['onData'] = (to) => to.sendFragmented([LONG, LONG]);
+    const { socket, client } = enter({ callbacks: { onData } });
+    socket.say(frame({ payload: 'bufferONgo' }), frame({ payload: 'bufferOFF' }));
+    await turns();
+    expect(client.read(socket.drop())).toEqual([NEXT, NEXT, LONG + LONG]);
   });
 
   test('the close packet and the Close frame are not compressed, whatever the threshold', () => {
