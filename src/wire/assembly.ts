@@ -8,7 +8,7 @@ const NO_BYTES = Buffer.alloc(0);
  * A message reserves at most so many times the bytes that have come of it: a header may announce what never comes. So much
  * that a long one is rarely moved.
  */
-const RESERVE = 16;
+const RESERVE = 32;
 
 /** A message that does not lie whole in one chunk, as far as it has come; an idle connection has none. */
 export class Assembly {
