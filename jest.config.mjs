@@ -1,6 +1,5 @@
-export default {
+const project = {
   testEnvironment: 'node',
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
@@ -13,5 +12,20 @@ export default {
     '^websock/testing$': '<rootDir>/src/testing.ts',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
+};
+
+/** What goes wrong where a transport is not as the other: once more, on the one that is not the default. */
+const ON_NET = ['closing', 'hostile', 'http', 'limits', 'stop'];
+
+export default {
   testTimeout: 30000,
+  projects: [
+    { ...project, displayName: 'main', testMatch: ['<rootDir>/test/**/*.test.ts'] },
+    {
+      ...project,
+      displayName: 'net',
+      testMatch: ON_NET.map((name) => `<rootDir>/test/e2e/${name}.test.ts`),
+      setupFiles: ['<rootDir>/test/support/net.ts'],
+    },
+  ],
 };

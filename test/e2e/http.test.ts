@@ -26,6 +26,10 @@ beforeAll(async () => {
 
 afterAll(() => daemon.dispose());
 
+test('the transport is the one that is meant: see jest.config.mjs', () => {
+  expect(daemon.out).toContain(`; Transport: ${process.env.WEBSOCK_TRANSPORT ?? 'direct'}\n`);
+});
+
 function feedback(text: string): string {
   return JSON.stringify({ opcode: 'feedback', uuid: web.uuid, message: text });
 }

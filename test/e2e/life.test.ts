@@ -52,7 +52,7 @@ describe('a start', () => {
       `websock ${VERSION}, Node ${process.version}, process ${daemon.pid}, ${join(daemon.dir, 'websock.ini')}`,
     );
     expect(texts.slice(1, 7)).toEqual([
-      'Transport: direct',
+      `Transport: ${process.env.WEBSOCK_TRANSPORT ?? 'direct'}`,
       `Server initialized on Linux 127.0.0.1:${daemon.port}`,
       'Starting server...',
       'Registered resource : /',

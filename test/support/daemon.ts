@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 export const ROOT = resolve(import.meta.dirname, '../..');
 /** Milliseconds after which what was not said is not going to be. */
 const PATIENCE = 20_000;
-/** The project `net` of jest.config.mjs runs the daemon on the transport that is not the default. */
+/** Set by the project `net` of jest.config.mjs; the default is the daemon's own. */
 const { WEBSOCK_TRANSPORT } = process.env;
 const TRANSPORT: Record<string, string> = WEBSOCK_TRANSPORT === undefined ? {} : { WEBSOCK_TRANSPORT };
 const INITIALIZED = /Server initialized on \w+ (\S+)/g;

@@ -339,7 +339,7 @@ export function pressureContract(name: string, create: CreateTransport): void {
       test('can be paused while MiBs come: they wait in the kernel', async () => {
         const { peer, server } = await open();
         const stream = site.track(server.socket.detach(Buffer.alloc(0)));
-        const bytes = pattern(8 * MIB, 7);
+        const bytes = pattern(16 * MIB, 7);
         let written = false;
         peer.end(bytes, () => {
           written = true;
