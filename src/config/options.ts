@@ -222,7 +222,7 @@ export const OPTIONS = [
     'compression',
     'contextTakeover',
     { type: 'boolean', default: false, reloadable: true },
-    'Let a message refer to the ones before it, which makes similar ones much smaller. It costs about 300 KiB for each client, and a broadcast is compressed for each.',
+    'Let a message refer to the ones before it, which makes similar ones much smaller. It costs about 250 KiB for each client that uses it, and a broadcast is compressed for each.',
   ),
   row(
     'http',

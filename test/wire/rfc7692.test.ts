@@ -3,7 +3,7 @@ import { constants, deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { callCodec } from '../../src/wire/zlibcalls.ts';
 import { handleCodec } from '../../src/wire/zlibhandle.ts';
-import { agree, deflated, deflating, type DeflatingOptions } from '../support/deflating.ts';
+import { agree, deflated, deflating, type DeflatingOptions, InflatingClient } from '../support/deflating.ts';
 import { bytesOf, clientClose, type Found, frame, type FrameOptions, hex, Recorder } from '../support/frames.ts';
 import { feed, OPTIONS } from '../support/feed.ts';
 
@@ -346,6 +346,22 @@ describe('what we send', () => {
     expect(sent('ä'.repeat(50), way, false)).not.toBeNull();
     expect(sent(Buffer.alloc(99), way, false)).toBeNull();
     expect(sent('a'.repeat(99), way, true)).not.toBeNull();
+  });
+
+  test('half a character goes out as U+FFFD, as it does in a message that is not compressed', () => {
+    const { deflate } = agree();
+    const made = Buffer.from(deflate.frame('x'.repeat(20) + '\ud83d', false, true) as string, 'latin1');
+    expect(new InflatingClient().read(made)).toEqual([`*${'x'.repeat(20)}\ufffd`]);
+  });
+
+  test('text longer than the buffer it is encoded in, and results longer than a string should be', () => {
+    const { deflate } = agree(NO_TAKEOVER);
+    for (const text of ['ä'.repeat(100_000), randomBytes(60_000).toString('base64')]) {
+      const made = deflate.frame(text, false, false) ?? '';
+      const bytes = typeof made === 'string' ? Buffer.from(made, 'latin1') : made;
+      expect(new InflatingClient().read(bytes)[0] === `*${text}`).toBe(true);
+      expect(typeof made === 'string').toBe(bytes.length < 16_384);
+    }
   });
 
   test('after the end of its connection nothing is compressed that would need its context', () => {
