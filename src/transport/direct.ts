@@ -132,7 +132,7 @@ class DirectSocket implements TransportSocket {
   end(): void {
     if (this.handle === null || (this.state & (ENDED | DETACHED)) !== 0) return;
     this.state |= ENDED;
-    if (this.waiting === null) this.shutdown(this.handle);
+    if (this.waiting === null) this.lastWritten(this.handle);
   }
 
   /** Several pieces in one system call. */
@@ -164,7 +164,13 @@ class DirectSocket implements TransportSocket {
     if (waiting.pieces.length > 0) this.gather(handle, waiting.pieces);
     if (this.waiting !== null || this.handle === null) return;
     if ((this.state & ENDED) === 0) this.reader.onDrain();
-    else this.shutdown(handle);
+    else this.lastWritten(handle);
+  }
+
+  /** Everything is written. Where the peer's FIN has come, closing sends ours: no shutdown is needed. */
+  private lastWritten(handle: Handle): void {
+    if ((this.state & PEER_ENDED) === 0) this.shutdown(handle);
+    else queueMicrotask(() => this.finished());
   }
 
   private shutdown(handle: Handle): void {
@@ -220,7 +226,9 @@ class DirectSocket implements TransportSocket {
     this.handle = null;
     this.waiting = null;
     handle.onread = ignore;
-    handle.close(() => this.gone(error));
+    // Its descriptor is closed when this returns; to be called back for that would cost more than to close it.
+    handle.close();
+    queueMicrotask(() => this.gone(error));
   }
 
   private gone(error: Error | null): void {
@@ -286,7 +294,7 @@ export const takeDirect: Intake = (server, keepAlive, accept) => {
     handle.getpeername?.(peer);
     const ip = peerAddress(peer.address, isUnix);
     if (ip === null) {
-      handle.close(ignore);
+      handle.close();
       accept(null);
       return;
     }

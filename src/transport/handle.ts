@@ -39,7 +39,7 @@ export interface Handle {
   writev(request: WriteRequest, chunks: readonly (Buffer | string)[], allBuffers: boolean): number;
   /** FIN, behind everything that was written. 1: done already. */
   shutdown(request: ShutdownRequest): number;
-  close(done: () => void): void;
+  close(): void;
   // Not of Unix sockets:
   setNoDelay?(on: boolean): number;
   setKeepAlive?(on: boolean, seconds: number): number;

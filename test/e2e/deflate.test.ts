@@ -177,7 +177,7 @@ describe('[compression] enabled', () => {
     const { status, body } = await peer.response();
     expect([status, body]).toEqual([
       400,
-      'not a WebSocket handshake: Sec-WebSocket-Extensions is not a list of extensions\n',
+      'not a WebSocket handshake: Sec-WebSocket-Extensions is not a list of extensions as in RFC 6455 section 9.1\n',
     ]);
     peer.destroy();
   });
