@@ -186,7 +186,7 @@ export class Access {
 
 /** The key in an Authorization header, or undefined. */
 export function bearer(authorization: string | undefined): string | undefined {
-  return /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+  return authorization === undefined ? undefined : /^bearer +(\S+)$/i.exec(authorization)?.[1];
 }
 
 function isLoopbackName(name: string): boolean {

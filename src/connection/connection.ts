@@ -105,7 +105,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
    */
   start(rest: Buffer, ended: boolean): void {
     const { ip, path, kind, scheme, ident } = this.identity;
-    const { log } = this.context;
+    const { log, cork } = this.context;
     this.context.live.add(this);
     this.context.registry.add(this);
     if (log.wants('info')) {
@@ -114,10 +114,13 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     }
     this.socket.reader = this;
     if (this.output instanceof ScriptOutput) this.output.startPacing();
-    this.context.cork.during(() => {
+    const corked = cork.begin();
+    try {
       this.dialog.open();
       if (this.open && rest.length > 0) this.engine.decode(rest);
-    });
+    } finally {
+      if (corked) cork.end();
+    }
     if (ended) this.onEnd();
     this.steer();
   }
@@ -226,7 +229,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
       id: this.id,
       stack: traceOf(error),
     });
-    this.dialog.report('onError', () => this.route.resource.onError(this.client, error));
+    this.dialog.failed(error);
     this.fail(CLOSE.FAILED, 'the resource failed');
   }
 
@@ -384,9 +387,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
       const text = `${byClient ? 'closed by the client' : 'closed'}: ${code} ${reason === '' ? meaning : reason}`;
       this.context.log.info(`${this.who} ${text}`, { id: this.id, ip, path, code, reason });
     }
-    this.context.reports.run(() => {
-      this.dialog.report('onClose', () => this.route.resource.onClose(this.client, code, reason));
-    });
+    this.context.reports.run(() => this.dialog.closed(code, reason));
   }
 }
 

@@ -139,13 +139,26 @@ export class Dialog implements Receiver {
     }
   }
 
-  /** Calls `onError` or `onClose`: nothing is left that their own errors could close. */
-  report(callback: 'onError' | 'onClose', call: () => unknown): void {
+  /** Tells the resource of an error: nothing is left that an error of its `onError` could close. */
+  failed(error: unknown): void {
     try {
-      promiseOf(call())?.catch((error: unknown) => this.host.onStray(callback, error));
-    } catch (error) {
-      this.host.onStray(callback, error);
+      this.watch('onError', this.route.resource.onError(this.host.client, error));
+    } catch (second) {
+      this.host.onStray('onError', second);
     }
+  }
+
+  /** Tells the resource that its client has gone. */
+  closed(code: number, reason: string): void {
+    try {
+      this.watch('onClose', this.route.resource.onClose(this.host.client, code, reason));
+    } catch (error) {
+      this.host.onStray('onClose', error);
+    }
+  }
+
+  private watch(callback: 'onError' | 'onClose', answer: unknown): void {
+    promiseOf(answer)?.catch((error: unknown) => this.host.onStray(callback, error));
   }
 
   /** bufferON, a piece, or bufferOFF. */

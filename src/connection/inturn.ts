@@ -5,9 +5,12 @@ export class InTurn {
 
   /** Runs `action` now, or when those before it are done. It must not throw. */
   run(action: () => void): void {
-    this.waiting.push(action);
-    if (this.running) return;
+    if (this.running) {
+      this.waiting.push(action);
+      return;
+    }
     this.running = true;
+    action();
     for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) next();
     this.running = false;
   }

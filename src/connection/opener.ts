@@ -145,7 +145,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       this.refuse(refusal);
       return;
     }
-    this.bytes = this.bytes.subarray(length);
+    this.bytes = length === this.bytes.length ? NO_BYTES : this.bytes.subarray(length);
     this.decide(Candidate.fromHandshake(this.context, this.socket, head));
   }
 

@@ -82,7 +82,8 @@ export function acceptKey(key: string): string {
 
 /** The subprotocols that a client offers whose handshake is one, most wanted first. */
 export function offeredProtocols(headers: Headers): string[] {
-  return elementsOf(headers['sec-websocket-protocol'] ?? '');
+  const offered = headers['sec-websocket-protocol'];
+  return offered === undefined ? [] : elementsOf(offered);
 }
 
 /** The size that a script client's 101 is padded to, and its first frame: each is one of its reads (PROTOCOL.md §3). */

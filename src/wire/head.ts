@@ -34,8 +34,6 @@ const BAD_HEAD = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]|\r(?!\n)/;
 const ABSOLUTE = /^(?:https?|wss?):\/\/[^/?#]*/i;
 // oxlint-disable-next-line no-control-regex
 const NOT_ASCII = /[^\u0000-\u007f]/;
-const LF = Buffer.from('\n\n');
-const CRLF = Buffer.from('\n\r\n');
 
 /** Names as most clients spell them: to be found here saves looking into them. */
 const KNOWN = new Map(
@@ -73,9 +71,9 @@ const KNOWN = new Map(
 );
 
 /** Where the head ends: the index after its empty line, or -1 if that has not come yet. LF alone ends a line too. */
-export function headEnd(bytes: Buffer, from = 0): number {
-  const crlf = bytes.indexOf(CRLF, from);
-  const lf = bytes.indexOf(LF, from);
+export function headEnd(text: string, from = 0): number {
+  const crlf = text.indexOf('\n\r\n', from);
+  const lf = text.indexOf('\n\n', from);
   if (lf !== -1 && (crlf === -1 || lf < crlf)) return lf + 2;
   return crlf === -1 ? -1 : crlf + 3;
 }

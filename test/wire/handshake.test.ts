@@ -47,7 +47,7 @@ describe('headEnd', () => {
     ['GET / HTTP/1.1\n\r', -1],
     ['', -1],
   ])('%j: %d', (text, end) => {
-    expect(headEnd(Buffer.from(text))).toBe(end);
+    expect(headEnd(text)).toBe(end);
   });
 });
 
