@@ -137,8 +137,13 @@ class DirectSocket implements TransportSocket {
 
   /** Several pieces in one system call. */
   private gather(handle: Handle, pieces: readonly (Buffer | string)[]): void {
+    let chunks = pieces;
     const mixed = pieces.some((piece) => typeof piece === 'string');
-    const chunks = mixed ? pieces.flatMap((piece) => [piece, 'latin1']) : pieces;
+    if (mixed) {
+      const encoded: (Buffer | string)[] = [];
+      for (const piece of pieces) encoded.push(piece, 'latin1');
+      chunks = encoded;
+    }
     this.wrote(handle.writev(free, chunks, !mixed), chunks);
   }
 

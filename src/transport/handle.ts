@@ -60,7 +60,13 @@ interface StreamBinding {
 }
 
 const METHODS = [
-  ...(['useUserBuffer', 'readStart', 'readStop', 'writeLatin1String', 'writeBuffer', 'writev', 'shutdown'] as const),
+  'useUserBuffer',
+  'readStart',
+  'readStop',
+  'writeLatin1String',
+  'writeBuffer',
+  'writev',
+  'shutdown',
   'close',
 ] as const;
 const TCP_METHODS = ['setNoDelay', 'setKeepAlive', 'getpeername'] as const;

@@ -95,8 +95,8 @@ test('clients that negotiated it cost no more than those that did not, idle and 
   const shared = await crowd('/shared');
   for (const when of ['idle', 'used'] as const) {
     expect(Math.abs(shared[when].heap - plain[when].heap)).toBeLessThan(KIB);
-    // The zlib of one client would be 40 KiB in one direction, 230 in the other. How much of a crowd's memory the system
-    // gets to see differs by a few KiB from run to run.
-    expect(shared[when].resident).toBeLessThan(8 * KIB);
+    // zlib is not part of the heap: it would be 40 KiB for each client in one direction, 230 in the other. How much the heap
+    // takes from the system differs by up to 10 KiB each from run to run.
+    expect(shared[when].resident).toBeLessThan(24 * KIB);
   }
 }, 120_000);

@@ -134,6 +134,18 @@ describe('--check', () => {
   });
 });
 
+test.each([
+  ['succeeds', [], 'direct'],
+  ['finds something missing', NO_METHOD, 'net'],
+  ['finds something wrong', OTHER_WRITES, 'net'],
+])('a self-test that %s leaves nothing: a program that does nothing else ends', async (_, nodeArgs, name) => {
+  const text = `import { chooseTransport } from '${ROOT}/dist/transport/selftest.js';
+    const choice = await chooseTransport('auto');
+    console.log(choice.name, process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout'));`;
+  const { code, stdout, stderr } = await run(process.execPath, [...nodeArgs, '--input-type=module', '-e', text]);
+  expect([code, stdout, stderr]).toEqual([0, `${name} []\n`, '']);
+});
+
 /** A reader with a bug, in a process of its own: what becomes of it there is what Node makes of an uncaught error. */
 const BUG = `
   import { connect } from 'node:net';

@@ -22,22 +22,6 @@ describe('chooseTransport', () => {
 });
 
 describe('the self-test', () => {
-  test('leaves nothing open, whether it fails or not', async () => {
-    const handles = (): string[] => process.getActiveResourcesInfo().filter((name) => /^TCP|Timeout/.test(name));
-    // What was closed is gone when the loop has turned.
-    const turn = async (): Promise<void> => {
-      for (let i = 0; i < 2; i++) await new Promise((done) => setImmediate(done)); // oxlint-disable-line no-await-in-loop
-    };
-    await turn();
-    const before = handles();
-    for (const intake of [takeDirect, changed((socket) => Object.assign(socket, { ip: 'wrong' }))]) {
-      // oxlint-disable-next-line no-await-in-loop
-      await tryOut(intake).catch(() => {});
-    }
-    await turn();
-    expect(handles()).toEqual(before);
-  });
-
   test.each<[string, Intake, RegExp]>([
     [
       'something that is missing',
