@@ -46,12 +46,17 @@ function newRequest(): WriteRequest {
   return request;
 }
 
+/** What was read last. As much may well come again, and to make a view of it costs more than to decode a short message. */
+let chunk = READ_BUFFER;
+
 // One function for all sockets, as in socket.ts.
 function onRead(this: Handle): void {
   const count = RESULT[READ];
   const socket = this[OWNER] as DirectSocket;
-  if (count > 0) socket.reader.onBytes(READ_BUFFER.subarray(0, count));
-  else if (count < 0) socket.readEnded(count);
+  if (count > 0) {
+    if (count !== chunk.length) chunk = READ_BUFFER.subarray(0, count);
+    socket.reader.onBytes(chunk);
+  } else if (count < 0) socket.readEnded(count);
 }
 
 function onWritten(this: WriteRequest, status: number, handle: Handle): void {

@@ -72,7 +72,7 @@ test('close() gives back what zlib took, at once', () => {
   for (let i = 0; i < 100; i++) use();
   const before = process.memoryUsage.rss();
   for (let i = 0; i < 1500; i++) use();
-  // About 290 KiB each: were they not given back, it would be more than 400 MiB.
+  // About 230 KiB each: were they not given back, it would be more than 300 MiB.
   expect(process.memoryUsage.rss() - before).toBeLessThan(100 * 1_048_576);
   expect(kept).toHaveLength(3200);
 });
