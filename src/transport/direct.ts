@@ -70,6 +70,14 @@ function onShutdown(this: unknown, _status: number, handle: Handle): void {
 
 function ignore(): void {}
 
+// For process.nextTick, which costs less than queueMicrotask: that makes an AsyncResource each time.
+function finish(socket: DirectSocket): void {
+  socket.finished();
+}
+function leave(socket: DirectSocket, error: Error | null): void {
+  socket.gone(error);
+}
+
 /** A TCP or Unix socket on the bare handle of Node, past net.Socket and its streams. */
 class DirectSocket implements TransportSocket {
   readonly ip: string;
@@ -180,7 +188,7 @@ class DirectSocket implements TransportSocket {
   /** Everything is written. Where the peer's FIN has come, closing sends ours: no shutdown is needed. */
   private lastWritten(handle: Handle): void {
     if ((this.state & PEER_ENDED) === 0) this.shutdown(handle);
-    else queueMicrotask(() => this.finished());
+    else process.nextTick(finish, this);
   }
 
   private shutdown(handle: Handle): void {
@@ -238,10 +246,10 @@ class DirectSocket implements TransportSocket {
     handle.onread = ignore;
     // Its descriptor is closed when this returns; to be called back for that would cost more than to close it.
     handle.close();
-    queueMicrotask(() => this.gone(error));
+    process.nextTick(leave, this, error);
   }
 
-  private gone(error: Error | null): void {
+  gone(error: Error | null): void {
     this.crowd.leave();
     this.reader.onClose(error);
   }

@@ -26,7 +26,8 @@ export const NONE: Headers = {};
 
 /** Whether the comma-separated `value` holds `token`, in any case. */
 export function hasToken(value: string | undefined, token: string): boolean {
-  if (value === token) return true;
+  // Nearly always it is the only one, and then all of the value.
+  if (value?.length === token.length) return value.toLowerCase() === token;
   return value?.split(',').some((part) => part.trim().toLowerCase() === token) ?? false;
 }
 
