@@ -4,12 +4,13 @@ import type { Reader, TransportSocket } from '../transport/transport.ts';
 import { CompressionError } from '../wire/codec.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
 import { type Client, type ClientLink, type Identity, type Kind, LinkedClient } from './client.ts';
-import type { ConnectionContext, Stoppable } from './context.ts';
+import type { ConnectionContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
 import { Dialog, type DialogHost } from './dialog.ts';
 import type { Outgoing } from './encode.ts';
 import { type MessageSource, sendInFragments, sendWhole } from './fragments.ts';
 import type { LimitName } from './limits.ts';
+import type { Stoppable } from './live.ts';
 import { Output, type OutputOwner } from './output.ts';
 import type { Member } from './registry.ts';
 import type { Route } from './route.ts';
@@ -28,6 +29,8 @@ type Phase = (typeof Phase)[keyof typeof Phase];
 /** A connection whose handshake is done: the one reader and writer of its socket. */
 export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Member, ClientLink, Stoppable {
   slot: Set<Deadline> | null = null;
+  previous: Stoppable | null = null;
+  next: Stoppable | null = null;
   readonly client: Client;
   readonly identity: Identity;
   readonly engine: Engine;

@@ -7,6 +7,7 @@ import type { Cork } from './cork.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { InTurn } from './inturn.ts';
 import type { Limits, LimitValues } from './limits.ts';
+import type { Live } from './live.ts';
 import type { Registry } from './registry.ts';
 import type { Routes } from './route.ts';
 
@@ -43,19 +44,9 @@ export interface ConnectionContext {
   /** Reports of clients that have gone, one after the other: one whose resource closes others does not nest. */
   readonly reports: InTurn;
   /** Connections that are not gone: a stop waits for them. */
-  readonly live: Set<Stoppable>;
+  readonly live: Live;
   /** The last socket ID given. */
   lastId: number;
   /** The daemon stops: nobody new comes in. */
   draining: boolean;
-}
-
-/** A connection in any state, as the daemon's stop sees it. */
-export interface Stoppable {
-  /** Goes as PROTOCOL.md §4 says of a stop. */
-  stop(code: number, reason: string): void;
-  /** The stop's time has run out: goes with its last words, whatever is in flight. */
-  cut(code: number, reason: string): void;
-  /** Goes at once. */
-  destroy(): void;
 }

@@ -7,8 +7,9 @@ import { parseHead, type Refusal } from '../wire/head.ts';
 import { checkUpgrade, refusalResponse, wantsUpgrade } from '../wire/handshake.ts';
 import { Candidate } from './candidate.ts';
 import { Connection } from './connection.ts';
-import type { ConnectionContext, Stoppable } from './context.ts';
+import type { ConnectionContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
+import type { Stoppable } from './live.ts';
 import { readOpening } from './opening.ts';
 import { Output, type OutputOwner } from './output.ts';
 import { type Additions, type HandshakeAnswer, promiseOf, readAnswer } from './route.ts';
@@ -31,6 +32,8 @@ const DEAF: Receiver = {
 /** A connection until it is known what it is: then it becomes a Connection, goes to the HTTP side, or is refused. */
 export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
   slot: Set<Deadline> | null = null;
+  previous: Stoppable | null = null;
+  next: Stoppable | null = null;
   private readonly id: number;
   private readonly context: ConnectionContext;
   private readonly socket: TransportSocket;

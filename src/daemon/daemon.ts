@@ -8,6 +8,7 @@ import { Cork } from '../connection/cork.ts';
 import { Deadlines } from '../connection/deadlines.ts';
 import { InTurn } from '../connection/inturn.ts';
 import { Limits } from '../connection/limits.ts';
+import { Live } from '../connection/live.ts';
 import { Opener } from '../connection/opener.ts';
 import { Registry } from '../connection/registry.ts';
 import { messageOf, stackOf, WebsockError } from '../errors.ts';
@@ -127,7 +128,7 @@ export class Daemon {
       compression: this.compression(),
       handOver: (stream, peer) => http.take(stream, peer),
       reports: new InTurn(),
-      live: new Set(),
+      live: new Live(),
       lastId: 0,
       draining: false,
     };

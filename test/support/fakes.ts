@@ -6,6 +6,7 @@ import { Cork } from '../../src/connection/cork.ts';
 import { Deadlines } from '../../src/connection/deadlines.ts';
 import { InTurn } from '../../src/connection/inturn.ts';
 import { Limits, type LimitValues } from '../../src/connection/limits.ts';
+import { Live } from '../../src/connection/live.ts';
 import { Registry } from '../../src/connection/registry.ts';
 import { type Callbacks, engineOptions, type Route } from '../../src/connection/route.ts';
 import type { Log } from '../../src/log.ts';
@@ -193,7 +194,7 @@ export function fakeContext(options: ContextOptions = {}): FakeContext {
     handed,
     handOver: (stream, peer) => void handed.push({ stream, peer }),
     reports: new InTurn(),
-    live: new Set(),
+    live: new Live(),
     lastId: 0,
     draining: false,
   };
