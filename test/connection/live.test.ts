@@ -29,10 +29,14 @@ test('PROPERTY: Live holds whom a Set would hold', () => {
 test('who leaves while it is gone through does not keep the others from being told', () => {
   const live = new Live();
   const told: number[] = [];
+  const leave = (i: number, each: Stoppable): void => {
+    told.push(i);
+    live.delete(each);
+  };
   for (let i = 0; i < 4; i++) {
-    const each: Stoppable = { ...make(), stop: () => void (told.push(i), live.delete(each)) };
+    const each: Stoppable = { ...make(), stop: () => leave(i, each) };
     live.add(each);
   }
   for (const each of live) each.stop(1001, 'x');
-  expect([told.toSorted(), live.size]).toEqual([[0, 1, 2, 3], 0]);
+  expect([told.toSorted((a, b) => a - b), live.size]).toEqual([[0, 1, 2, 3], 0]);
 });
