@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 const project = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -19,6 +21,8 @@ const ON_NET = ['closing', 'hostile', 'http', 'limits', 'stop'];
 
 export default {
   testTimeout: 30000,
+  // Two even where there are no more CPUs: most end-to-end tests wait most of the time.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   projects: [
     { ...project, displayName: 'main', testMatch: ['<rootDir>/test/**/*.test.ts'] },
     {

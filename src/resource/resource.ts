@@ -19,7 +19,7 @@ export class Resource implements Callbacks {
   static dialog?: boolean;
   /** `buffer`: text is handed out as Buffer, checked for UTF-8 but not decoded; default `string`. */
   static text?: 'string' | 'buffer';
-  /** `borrowed`: a Buffer handed out is valid until `onData` returns, and not copied; default `owned`. */
+  /** `borrowed`: a Buffer handed out is valid until `onData` returns, not to be written to, and not copied; default `owned`. */
   static buffers?: 'owned' | 'borrowed';
   /**
    * Compress messages with web clients that offer it (RFC 7692); default: what `[compression]` says. An object is `true`,

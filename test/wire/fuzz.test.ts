@@ -81,6 +81,9 @@ const FRAMINGS: readonly Framing[] = [
   },
 ];
 
+/** Of a peer that goes on for ever. */
+const CHUNKS = 500_000;
+
 function same(one: readonly Found[], other: readonly Found[]): boolean {
   return (
     one.length === other.length &&
@@ -188,11 +191,11 @@ describe.each(FRAMINGS)('$name, fuzzed', (framing) => {
     engine.decode(first);
     const growths = Array.from({ length: 4 }, () => {
       const before = memoryUsed();
-      for (let i = 0; i < 100_000; i++) engine.decode(Buffer.from(again));
+      for (let i = 0; i < CHUNKS; i++) engine.decode(Buffer.from(again));
       return memoryUsed() - before;
     });
-    // Four bytes for each chunk would be 400 KB, every time; what the process makes for itself, it makes once.
-    expect(Math.min(...growths)).toBeLessThan(200_000);
-    expect(heard).toBeGreaterThanOrEqual(4 * 2 * 100_000);
+    // Four bytes for each chunk, every time; what the process makes for itself, some 100 KB, it makes once or twice.
+    expect(Math.min(...growths)).toBeLessThan(2 * CHUNKS);
+    expect(heard).toBeGreaterThanOrEqual(4 * 2 * CHUNKS);
   });
 });
