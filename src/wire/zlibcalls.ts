@@ -96,6 +96,7 @@ class CallInflater implements Inflater {
   private run(input: Buffer): Buffer | number {
     const found: Buffer[] = [];
     let total = 0;
+    const message = input.length - ENDING.length;
     try {
       for (let from = 0; from < input.length; ) {
         const rest = input.subarray(from);
@@ -105,7 +106,9 @@ class CallInflater implements Inflater {
         total += buffer.length;
         if (total > this.limit) return TOO_LONG;
         from += engine.bytesWritten;
-        if (from === input.length && this.tookTail(rest, buffer)) return CORRUPT;
+        // What ends in the ending, not with it nor with the tail, was cut off, and took the beginning of it for its own.
+        if (from > message && from < input.length && from !== message + TAIL.length) return CORRUPT;
+        if (from > message && this.tookTail(rest, buffer)) return CORRUPT;
       }
     } catch (error) {
       return isTooLong(error) ? TOO_LONG : CORRUPT;

@@ -55,7 +55,8 @@ test('of any bytes both say the same, at once and byte by byte', () => {
       );
       expect(found).toEqual(found.map(() => found[0]));
     }),
-    { numRuns: 2000 },
+    // A final block without compression that lacks four of its five bytes.
+    { numRuns: 2000, examples: [[Uint8Array.from(hex('e90500faff48'))]] },
   );
 });
 
