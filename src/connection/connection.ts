@@ -1,20 +1,18 @@
 import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, traceOf } from '../errors.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
-import { CompressionError } from '../wire/codec.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
-import { type Client, type ClientLink, type Identity, type Kind, LinkedClient } from './client.ts';
+import { type Client, type Identity, type Kind, LinkedClient } from './client.ts';
 import type { ConnectionContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
 import { Dialog, type DialogHost } from './dialog.ts';
-import type { Outgoing } from './encode.ts';
-import { type MessageSource, sendInFragments, sendWhole } from './fragments.ts';
 import type { LimitName } from './limits.ts';
 import type { Stoppable } from './live.ts';
 import { Output, type OutputOwner } from './output.ts';
 import type { Member } from './registry.ts';
 import type { Route } from './route.ts';
 import { ScriptOutput } from './script.ts';
+import { Sender } from './sender.ts';
 
 /** A life goes down this list, and never up. */
 const Phase = {
@@ -27,7 +25,7 @@ const Phase = {
 type Phase = (typeof Phase)[keyof typeof Phase];
 
 /** A connection whose handshake is done: the one reader and writer of its socket. */
-export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Member, ClientLink, Stoppable {
+export class Connection extends Sender implements Reader, Deadline, OutputOwner, DialogHost, Member, Stoppable {
   slot: Set<Deadline> | null = null;
   previous: Stoppable | null = null;
   next: Stoppable | null = null;
@@ -35,7 +33,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
   readonly identity: Identity;
   readonly engine: Engine;
   readonly output: Output;
-  private readonly context: ConnectionContext;
+  protected readonly context: ConnectionContext;
   private readonly socket: TransportSocket;
   private readonly route: Route;
   private readonly dialog: Dialog;
@@ -56,6 +54,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     makeEngine: (receiver: Receiver) => Engine,
     data: unknown,
   ) {
+    super();
     this.context = context;
     this.socket = socket;
     this.route = route;
@@ -86,19 +85,11 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
   get byUuid(): boolean {
     return !this.isScript;
   }
-  get bufferedAmount(): number {
-    return this.output.waiting;
-  }
   get isGone(): boolean {
     return this.phase === Phase.CLOSED;
   }
 
-  /** A client of kind `tcp` that speaks WebSocket. */
-  private get isScript(): boolean {
-    return this.identity.kind === 'tcp' && this.engine.hasClose;
-  }
-
-  private get who(): string {
+  protected get who(): string {
     return `#${this.id} ${this.identity.ip} ${this.identity.path}`;
   }
 
@@ -142,6 +133,10 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     } finally {
       if (corked) cork.end();
     }
+  }
+
+  onBehind(): void {
+    this.output.watch();
   }
 
   onDrain(): void {
@@ -243,47 +238,7 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     });
   }
 
-  // ---- sending
-
-  send(data: string | Buffer, binary: boolean, compress?: boolean): boolean {
-    if (this.phase === Phase.CLOSED) return false;
-    try {
-      return this.output.send(data, binary, compress);
-    } catch (error) {
-      return this.unsent(error);
-    }
-  }
-
-  sendFragmented(source: MessageSource, binary: boolean | undefined): Promise<boolean> {
-    // Scripts take unfragmented frames alone (PROTOCOL.md §4). And what bufferOFF brings about follows its `next`, which may
-    // be waiting for this very message to be queued.
-    if (this.isScript || this.output.awaitsNext) {
-      return sendWhole(this, source, binary, this.context.values.sendQueue);
-    }
-    return sendInFragments(this.output, source, binary, (error) => this.onThrown(error));
-  }
-
-  deliver(outgoing: Outgoing): boolean {
-    if (this.phase === Phase.CLOSED) return false;
-    try {
-      return this.output.share(outgoing);
-    } catch (error) {
-      return this.unsent(error);
-    }
-  }
-
-  /** A message that could not be compressed ends this client, not whoever sent it. */
-  private unsent(error: unknown): false {
-    if (!(error instanceof CompressionError)) throw error;
-    this.context.log.error(`${this.who}: a message to it was not sent: ${messageOf(error)}`, { id: this.id });
-    return this.fail(CLOSE.FAILED, 'a message could not be compressed');
-  }
-
-  ping(payload: Buffer): boolean {
-    if (this.phase !== Phase.OPEN || this.identity.kind !== 'websocket') return false;
-    this.output.control(this.engine.pingFrame(payload));
-    return true;
-  }
+  // ---- what its output tells
 
   onSlow(limit: 'sendQueue' | 'writeTimeout', owed: number): void {
     const text = `${this.context.limits.describe(limit).text} (${owed} bytes owed)`;
@@ -345,7 +300,6 @@ export class Connection implements Reader, Deadline, OutputOwner, DialogHost, Me
     this.socket.destroy();
   }
 
-  /** Closes at once, whatever is in flight. */
   fail(code: number, reason: string): false {
     if (this.phase === Phase.CLOSED) return false;
     this.depart(code, reason, reason);

@@ -3,6 +3,7 @@ import type { Log } from '../log.ts';
 import type { Compression } from '../wire/compression.ts';
 import type { Access } from './access.ts';
 import type { Admission } from './admission.ts';
+import type { Attempts } from './attempts.ts';
 import type { Cork } from './cork.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { InTurn } from './inturn.ts';
@@ -34,6 +35,8 @@ export interface ConnectionContext {
   readonly cork: Cork;
   readonly access: Access;
   readonly admission: Admission;
+  /** Who has shown wrong secrets. */
+  readonly attempts: Attempts;
   readonly registry: Registry;
   readonly routes: Routes;
   /** `[security] webIdent`: a web client may name itself. */

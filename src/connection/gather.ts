@@ -103,8 +103,8 @@ export class Gather {
     this.pieces.push(bytes);
   }
 
-  /** Writes everything, and is empty again. */
-  writeTo(socket: TransportSocket): void {
+  /** Writes everything, and is empty again. @param last nothing follows but the FIN: it need not wait for that. */
+  writeTo(socket: TransportSocket, last: boolean): void {
     const { pieces, text, bytes, from, to } = this;
     this.size = 0;
     this.text = '';
@@ -113,11 +113,14 @@ export class Gather {
       this.bytes = NO_BYTES;
       const short = to - from <= STRING_MOST;
       const tail = short ? bytes.toString('latin1', from, to) : bytes.subarray(from, to);
-      if (pieces.length === 0) socket.write(tail);
-      else socket.writeAll([...pieces, tail]);
+      if (pieces.length > 0) socket.writeAll([...pieces, tail]);
+      else if (typeof tail === 'string' && !last) socket.writeSoon(tail);
+      else socket.write(tail);
       this.slab.give(bytes, !short && socket.pending > 0);
-    } else if (pieces.length === 0) socket.write(text);
-    else if (text === '' && pieces.length === 1) socket.write(pieces[0]);
+    } else if (pieces.length === 0) {
+      if (last) socket.write(text);
+      else socket.writeSoon(text);
+    } else if (text === '' && pieces.length === 1) socket.write(pieces[0]);
     else socket.writeAll(text === '' ? [...pieces] : [...pieces, text]);
     if (pieces.length > 0) pieces.length = 0;
   }

@@ -106,6 +106,10 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     if (this.state === 'reading') this.socket.end();
   }
 
+  onBehind(): void {
+    // What is written here is short.
+  }
+
   onDrain(): void {
     // What is written here is short.
   }

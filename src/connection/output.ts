@@ -169,7 +169,7 @@ export class Output implements Deadline, FragmentOutput {
     const { gather } = this;
     if (gather === null) return;
     this.gather = null;
-    gather.writeTo(this.socket);
+    gather.writeTo(this.socket, this.ended);
     this.context.cork.give(gather);
     this.watch();
   }
@@ -322,7 +322,7 @@ export class Output implements Deadline, FragmentOutput {
   }
 
   /** After a write: does the peer keep up? */
-  private watch(): void {
+  watch(): void {
     const { pending } = this.socket;
     if (pending === 0) return;
     if (this.slot === null) this.armWrite();

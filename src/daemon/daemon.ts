@@ -3,6 +3,7 @@ import { type } from 'node:os';
 import type { Config } from '../config/load.ts';
 import { Access } from '../connection/access.ts';
 import { Admission } from '../connection/admission.ts';
+import { Attempts } from '../connection/attempts.ts';
 import type { ConnectionContext } from '../connection/context.ts';
 import { Cork } from '../connection/cork.ts';
 import { Deadlines } from '../connection/deadlines.ts';
@@ -111,6 +112,7 @@ export class Daemon {
       deadlines,
       access,
       admission,
+      attempts: new Attempts(),
       routes: this.router,
       keepAliveTimeout: values.http.keepAliveTimeout,
     });

@@ -17,6 +17,7 @@ import {
 import { NOBODY, peerAddress } from './socket.ts';
 import type { Intake } from './tcp.ts';
 import type { Reader, TransportSocket } from './transport.ts';
+import { type PutOff, SOON_MOST, turn } from './turn.ts';
 
 // The state of a socket, as bits: its memory is counted by the ten thousand.
 const READING = 1;
@@ -79,7 +80,7 @@ function leave(socket: DirectSocket, error: Error | null): void {
 }
 
 /** A TCP or Unix socket on the bare handle of Node, past net.Socket and its streams. */
-class DirectSocket implements TransportSocket {
+class DirectSocket implements TransportSocket, PutOff {
   readonly ip: string;
   readonly port: number;
   reader: Reader = NOBODY;
@@ -88,6 +89,8 @@ class DirectSocket implements TransportSocket {
   private readonly crowd: Crowd;
   private state = READING;
   private waiting: Waiting | null = null;
+  /** What `writeSoon` has put off: then it is one of those that wait for the end of the turn. */
+  private later = '';
 
   constructor(handle: Handle, ip: string, port: number, crowd: Crowd) {
     this.ip = ip;
@@ -122,7 +125,27 @@ class DirectSocket implements TransportSocket {
 
   // ---- writing
 
+  writeSoon(text: string): void {
+    const { later } = this;
+    if (this.handle === null || this.waiting !== null || (this.state & (ENDED | DETACHED)) !== 0) this.write(text);
+    else if (later.length + text.length > SOON_MOST) this.write(text);
+    else {
+      this.later = later + text;
+      if (later === '') turn.add(this);
+    }
+  }
+
+  writeNow(): void {
+    const { handle, later } = this;
+    if (later === '') return;
+    this.later = '';
+    if (handle === null) return;
+    this.wrote(handle.writeLatin1String(free, later), later);
+    if (this.waiting !== null) this.reader.onBehind();
+  }
+
   write(data: Buffer | string): void {
+    if (this.later !== '') this.writeNow();
     const { handle, waiting } = this;
     if (handle === null || (this.state & (ENDED | DETACHED)) !== 0) return;
     if (waiting !== null) {
@@ -135,6 +158,7 @@ class DirectSocket implements TransportSocket {
   }
 
   writeAll(pieces: readonly (Buffer | string)[]): void {
+    if (this.later !== '') this.writeNow();
     const { handle, waiting } = this;
     // A writev of nothing is what libuv aborts at.
     if (handle === null || (this.state & (ENDED | DETACHED)) !== 0 || pieces.length === 0) return;
@@ -143,6 +167,7 @@ class DirectSocket implements TransportSocket {
   }
 
   end(): void {
+    this.writeNow();
     if (this.handle === null || (this.state & (ENDED | DETACHED)) !== 0) return;
     this.state |= ENDED;
     if (this.waiting === null) this.lastWritten(this.handle);
@@ -235,6 +260,7 @@ class DirectSocket implements TransportSocket {
   // ---- its end
 
   destroy(): void {
+    this.writeNow();
     if ((this.state & DETACHED) === 0) this.close(null);
   }
 
@@ -255,6 +281,7 @@ class DirectSocket implements TransportSocket {
   }
 
   detach(head: Buffer): Socket {
+    this.writeNow();
     const { handle, waiting } = this;
     if (handle === null) throw new Error('a socket that is gone cannot be detached');
     handle.readStop();

@@ -214,6 +214,10 @@ class Side implements Reader {
     this.trial.changed();
   }
 
+  onBehind(): void {
+    // Nothing is put off here.
+  }
+
   onDrain(): void {
     this.drained = true;
     this.trial.changed();

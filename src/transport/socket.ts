@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Reader, TransportSocket } from './transport.ts';
+import { type PutOff, SOON_MOST, turn } from './turn.ts';
 
 /** A reader for a socket that nobody has taken: it reads nothing and hears nothing. */
-export const NOBODY: Reader = { onBytes() {}, onDrain() {}, onEnd() {}, onFinish() {}, onClose() {} };
+export const NOBODY: Reader = { onBytes() {}, onBehind() {}, onDrain() {}, onEnd() {}, onFinish() {}, onClose() {} };
 
 const SELF = Symbol('transport socket');
 /** What Node's handle of a socket knows of its writes. */
@@ -36,7 +37,7 @@ function onClose(this: Owned): void {
 }
 
 /** A `net.Socket` or `TLSSocket` as a TransportSocket: the public API of Node alone. */
-export class StreamSocket implements TransportSocket {
+export class StreamSocket implements TransportSocket, PutOff {
   readonly ip: string;
   readonly port: number;
   readonly secure: boolean;
@@ -44,6 +45,8 @@ export class StreamSocket implements TransportSocket {
   /** Why it was closed, if by an error. */
   failure: Error | null = null;
   private readonly stream: Owned;
+  /** What `writeSoon` has put off: then it is one of those that wait for the end of the turn. */
+  private later = '';
 
   /** @param ip address of the peer, from {@link peerAddress}. */
   constructor(stream: Socket, ip: string, secure: boolean) {
@@ -80,7 +83,25 @@ export class StreamSocket implements TransportSocket {
     return this.stream.writableNeedDrain;
   }
 
+  writeSoon(text: string): void {
+    const { later } = this;
+    if (this.stream.writableLength > 0 || later.length + text.length > SOON_MOST) this.write(text);
+    else {
+      this.later = later + text;
+      if (later === '') turn.add(this);
+    }
+  }
+
+  writeNow(): void {
+    const { later, stream } = this;
+    if (later === '') return;
+    this.later = '';
+    if (stream.writable) stream.write(later, 'latin1');
+    if (stream.writableLength > 0) this.reader.onBehind();
+  }
+
   write(data: Buffer | string): void {
+    if (this.later !== '') this.writeNow();
     if (!this.stream.writable) return;
     if (typeof data === 'string') this.stream.write(data, 'latin1');
     else this.stream.write(data);
@@ -101,15 +122,18 @@ export class StreamSocket implements TransportSocket {
   }
 
   end(): void {
+    this.writeNow();
     this.stream.end();
   }
 
   destroy(): void {
+    this.writeNow();
     this.stream.destroy();
   }
 
   detach(head: Buffer): Socket {
     const { stream } = this;
+    this.writeNow();
     stream.pause();
     stream.off('data', onData);
     stream.off('drain', onDrain);

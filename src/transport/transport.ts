@@ -40,6 +40,11 @@ export interface TransportSocket {
   readonly willDrain: boolean;
   /** Writes bytes, which must not change afterwards, or a string of latin1 characters. After `end()` it is ignored. */
   write(data: Buffer | string): void;
+  /**
+   * Writes latin1 characters, at the latest at the end of the event loop's turn, and before whatever is written after them.
+   * Until then they are not `pending`.
+   */
+  writeSoon(text: string): void;
   /** Writes several pieces in one go; the array must not change afterwards either. */
   writeAll(pieces: readonly (Buffer | string)[]): void;
   pause(): void;
@@ -62,6 +67,8 @@ export interface Reader {
    * What is kept must be copied.
    */
   onBytes(chunk: Buffer): void;
+  /** What `writeSoon` had put off is written, and the kernel has not taken all of it: it is pending now. */
+  onBehind(): void;
   /** Everything that was pending has been taken. */
   onDrain(): void;
   /** The peer's FIN. */

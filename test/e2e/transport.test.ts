@@ -161,7 +161,7 @@ const BUG = `
   const wasAccepted = new Promise((done) => { accepted = done; });
   const listener = await transport.listen(parseAddresses('tcp://127.0.0.1:0')[0], (socket) => {
     const onEnd = bug('onEnd', () => socket.end());
-    socket.reader = { onBytes: bug('onBytes'), onDrain() {}, onEnd, onFinish() {}, onClose: bug('onClose') };
+    socket.reader = { onBytes: bug('onBytes'), onBehind() {}, onDrain() {}, onEnd, onFinish() {}, onClose: bug('onClose') };
     accepted();
   });
   const peer = connect(Number(listener.endpoints[0].split(':')[1]), '127.0.0.1', () => peer.end('x'));

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import { Access, type AccessOptions } from '../../src/connection/access.ts';
 import { Admission } from '../../src/connection/admission.ts';
+import { Attempts } from '../../src/connection/attempts.ts';
 import type { ConnectionContext, HttpPeer } from '../../src/connection/context.ts';
 import { Cork } from '../../src/connection/cork.ts';
 import { Deadlines } from '../../src/connection/deadlines.ts';
@@ -13,7 +14,7 @@ import type { Log } from '../../src/log.ts';
 import type { Compression } from '../../src/wire/compression.ts';
 import type { Reader, TransportSocket } from '../../src/transport/transport.ts';
 
-const NOBODY: Reader = { onBytes() {}, onDrain() {}, onEnd() {}, onFinish() {}, onClose() {} };
+const NOBODY: Reader = { onBytes() {}, onBehind() {}, onDrain() {}, onEnd() {}, onFinish() {}, onClose() {} };
 
 /** A socket that writes down what is done to it. What is written is taken at once, unless `blocked`. */
 export class FakeSocket implements TransportSocket {
@@ -41,6 +42,11 @@ export class FakeSocket implements TransportSocket {
 
   write(data: Buffer | string): void {
     this.writeAll([data]);
+  }
+
+  /** This event loop turns after each. */
+  writeSoon(text: string): void {
+    this.write(text);
   }
 
   writeAll(pieces: readonly (Buffer | string)[]): void {
@@ -187,6 +193,7 @@ export function fakeContext(options: ContextOptions = {}): FakeContext {
     cork: new Cork(),
     access: new Access({ ...ACCESS, ...options.access }),
     admission: new Admission(limits),
+    attempts: new Attempts(),
     registry: new Registry(),
     routes: { find: (path) => routes.get(path) },
     webIdent: options.webIdent ?? false,

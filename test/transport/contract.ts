@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseAddresses } from '../../src/transport/address.ts';
 import type { NetOptions } from '../../src/transport/tcp.ts';
 import type { Listener, Transport } from '../../src/transport/transport.ts';
+import { SOON_MOST } from '../../src/transport/turn.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { FakeLog } from '../support/fakes.ts';
 import { type Accepted, dial, dialTls, Door, portOf, readAll, readBytes } from './peers.ts';
@@ -211,6 +212,44 @@ export function transportContract(name: string, create: CreateTransport): void {
       expect([socket.pending, socket.willDrain]).toEqual([0, false]);
       expect(socket.taken).toBeGreaterThan(stuck);
       expect((await got).length).toBe(all);
+    });
+
+    test('writeSoon: at the end of the turn, before what is written after it, and with the FIN', async () => {
+      const { peer, server } = await open();
+      const { socket } = server;
+      const before = socket.taken;
+      socket.writeSoon('a');
+      socket.writeSoon('ä');
+      expect([socket.taken, socket.pending]).toEqual([before, 0]);
+      expect(await readBytes(peer, 2)).toEqual(Buffer.from([0x61, 0xe4]));
+      socket.writeSoon('b');
+      socket.write('c');
+      socket.writeSoon('d');
+      socket.writeAll(['e', Buffer.from('f')]);
+      const long = 'g'.repeat(SOON_MOST);
+      socket.writeSoon('h');
+      socket.writeSoon(long);
+      socket.writeSoon('i');
+      socket.end();
+      socket.writeSoon('nobody gets this, and it spoils nothing');
+      expect((await readAll(peer)).toString()).toBe(`bcdefh${long}i`);
+    });
+
+    test('onBehind tells that what writeSoon had put off is pending; onDrain that it is out', async () => {
+      const { peer, server } = await open();
+      const { socket } = server;
+      const text = MIB4.toString('latin1', 0, SOON_MOST);
+      let sent = 0;
+      while (!socket.willDrain) {
+        socket.writeSoon(text);
+        sent += text.length;
+        await new Promise((done) => setImmediate(done));
+      }
+      expect(server.behind).toBeGreaterThan(0);
+      expect(socket.pending).toBeGreaterThan(0);
+      expect((await readBytes(peer, sent)).length).toBe(sent);
+      await server.until(({ drains }) => drains > 0);
+      expect(socket.pending).toBe(0);
     });
 
     test('taken grows while one large write goes out', async () => {

@@ -11,6 +11,7 @@ export class Accepted implements Reader {
   finished = false;
   /** undefined: not closed. */
   closed: Error | null | undefined;
+  behind = 0;
   drains = 0;
   /** Told of each chunk, before those who wait. */
   onChunk: (chunk: Buffer) => void = () => {};
@@ -26,6 +27,11 @@ export class Accepted implements Reader {
     this.onChunk(chunk);
     // It was lent, and may be written over: whatever the transport does with it later shows.
     chunk.fill(0xdb);
+    this.changed();
+  }
+
+  onBehind(): void {
+    this.behind++;
     this.changed();
   }
 
