@@ -106,13 +106,14 @@ export class Daemon {
     if (why === null) this.log.info(`Transport: ${name}`);
     else this.log.warn(`Transport: ${name}, for ${why}`);
     const { log, limits, deadlines, access, admission } = this;
+    const attempts = new Attempts();
     const http = new HttpSide({
       log,
       limits,
       deadlines,
       access,
       admission,
-      attempts: new Attempts(),
+      attempts,
       routes: this.router,
       keepAliveTimeout: values.http.keepAliveTimeout,
     });
@@ -124,6 +125,7 @@ export class Daemon {
       cork: new Cork(),
       access,
       admission,
+      attempts,
       registry: this.registry,
       routes: this.router,
       webIdent: values.security.webIdent,

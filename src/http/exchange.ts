@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Access, Provenance } from '../connection/access.ts';
 import type { Admission } from '../connection/admission.ts';
+import type { Attempts } from '../connection/attempts.ts';
 import type { HttpPeer } from '../connection/context.ts';
 import type { Deadline, Deadlines } from '../connection/deadlines.ts';
 import type { Limits } from '../connection/limits.ts';
@@ -16,6 +17,7 @@ export interface HttpContext {
   readonly deadlines: Deadlines;
   readonly access: Access;
   readonly admission: Admission;
+  readonly attempts: Attempts;
   readonly routes: Routes;
   /** Seconds that a kept-alive connection may be idle. */
   readonly keepAliveTimeout: number;
