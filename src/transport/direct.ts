@@ -28,6 +28,8 @@ const FINISHED = 4;
 /** The peer's FIN has come. */
 const PEER_ENDED = 8;
 const DETACHED = 16;
+/** `reader.onEnd` is running: what is ended meanwhile is finished when it returns. */
+const ENDING = 32;
 
 /** On Linux an accepted socket inherits these options from the one that listens: no system calls for each. */
 const INHERITS = process.platform === 'linux';
@@ -213,7 +215,7 @@ class DirectSocket implements TransportSocket, PutOff {
   /** Everything is written. Where the peer's FIN has come, closing sends ours: no shutdown is needed. */
   private lastWritten(handle: Handle): void {
     if ((this.state & PEER_ENDED) === 0) this.shutdown(handle);
-    else process.nextTick(finish, this);
+    else if ((this.state & ENDING) === 0) process.nextTick(finish, this);
   }
 
   private shutdown(handle: Handle): void {
@@ -252,8 +254,22 @@ class DirectSocket implements TransportSocket, PutOff {
       this.close(systemError(code, 'read'));
       return;
     }
-    this.state |= PEER_ENDED;
-    this.reader.onEnd();
+    const wasEnded = (this.state & ENDED) !== 0;
+    this.state |= PEER_ENDED | ENDING;
+    try {
+      this.reader.onEnd();
+    } finally {
+      this.state &= ~ENDING;
+      this.bothEnded(wasEnded);
+    }
+  }
+
+  /** After the peer's FIN: goes, if ours is out, or was asked for just now, which the event loop need not be waited for. */
+  private bothEnded(wasEnded: boolean): void {
+    if (!wasEnded && (this.state & ENDED) !== 0 && this.waiting === null && this.handle !== null) {
+      this.state |= FINISHED;
+      this.reader.onFinish();
+    }
     if ((this.state & FINISHED) !== 0) this.close(null);
   }
 
