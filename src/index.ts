@@ -9,5 +9,6 @@ export type {
   Notice,
 } from './connection/route.ts';
 export type { NextFields, Packet } from './packet/packet.ts';
+export type { Ticket } from './packet/ticket.ts';
 export { Resource } from './resource/resource.ts';
 export type { FeedbackOptions, Server } from './resource/server.ts';

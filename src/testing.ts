@@ -15,6 +15,7 @@ import {
 import { CLOSE, closeCodeOf, messageOf } from './errors.ts';
 import { LocalHub } from './hub/local.ts';
 import { NEXT, nextPacket, type Packet } from './packet/packet.ts';
+import { type Ticket, Tickets } from './packet/ticket.ts';
 import { mount } from './resource/mount.ts';
 import { ResourceServer } from './resource/server.ts';
 
@@ -32,10 +33,12 @@ export interface ClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Without the `?`. */
   readonly query?: string;
+  /** The text of a ticket that it shows, of scheme `tcp` or `ssl`; default: none, it is a backend. */
+  readonly ticket?: string;
 }
 
 export interface BenchOptions {
-  /** `[security] webMay`; default: `echo`, `broadcast`, `feedback`. */
+  /** `[security] webMay`; default: `echo`, `broadcast`, `feedback`, `ticket`. */
   readonly webMay?: readonly string[];
 }
 
@@ -53,11 +56,12 @@ export class TestBench {
   private readonly registry = new Registry();
   private readonly routes = new Map<string, Route>();
   private readonly webMay: ReadonlySet<string>;
+  private readonly tickets = new Tickets('the secret of all test benches', 86_400);
   private lastId = 0;
 
   constructor(options: BenchOptions = {}) {
     this.clients = this.registry.clients;
-    this.webMay = new Set(options.webMay ?? ['echo', 'broadcast', 'feedback']);
+    this.webMay = new Set(options.webMay ?? ['echo', 'broadcast', 'feedback', 'ticket']);
   }
 
   /**
@@ -74,7 +78,10 @@ export class TestBench {
     const route = mount(resourceClass, path ?? '/', {
       values: LIMITS,
       compression: COMPRESSION,
-      serverFor: (at, app) => new ResourceServer({ clients: this.clients, hub, log, webMay: this.webMay }, at, app),
+      serverFor: (at, app) => {
+        const { clients, webMay, tickets } = this;
+        return new ResourceServer({ clients, hub, log, webMay, tickets }, at, app);
+      },
     });
     this.routes.set(route.path, route);
     return this;
@@ -83,14 +90,15 @@ export class TestBench {
   /**
    * Connects a client: `onHandshake`, then `onOpen`.
    * @param path default: that of the first resource mounted.
-   * @throws Error if there is no such resource, it does not accept such a client, or `onHandshake` refuses it.
+   * @throws Error if there is no such resource, it does not accept such a client or its ticket, or `onHandshake` refuses it.
    */
   async connect(options: ClientOptions = {}, path?: string): Promise<TestClient> {
     const route = path === undefined ? [...this.routes.values()][0] : this.routes.get(path);
     if (route === undefined) throw new Error(`no such resource: ${path ?? 'none was mounted'}`);
-    const { scheme = 'ws', ident = '', ip = '127.0.0.1', headers = {}, query = '' } = options;
+    const { scheme = 'ws', ip = '127.0.0.1', headers = {}, query = '' } = options;
     if (!route.accepts.has(scheme)) throw new Error(`${route.path} does not accept ${scheme}`);
     const kind = scheme === 'ws' || scheme === 'wss' ? 'websocket' : 'tcp';
+    const ticket = kind === 'tcp' && options.ticket !== undefined ? this.judge(options.ticket, route) : null;
     const request = {
       path: route.path,
       query: new URLSearchParams(query),
@@ -98,6 +106,7 @@ export class TestBench {
       ip,
       scheme,
       kind,
+      ticket,
       protocols: [],
     } as const;
     const answer = readAnswer(await this.ask(route, request));
@@ -107,17 +116,26 @@ export class TestBench {
     const identity = {
       id,
       uuid,
-      ident: answer.ident ?? ident,
+      ident: answer.ident ?? (ticket === null ? (options.ident ?? '') : ''),
       path: route.path,
       scheme,
       kind,
       ip,
       headers,
       query,
+      ticket,
     } as const;
     const client = new TestClient(this.registry, route, identity, answer.data);
     await client.open();
     return client;
+  }
+
+  private judge(text: string, route: Route): Ticket {
+    const ticket = this.tickets.read(text);
+    if (ticket === null) throw new Error('refused: 401 the ticket is damaged, or of another bench');
+    if (this.tickets.isExpired(ticket)) throw new Error('refused: 401 the ticket has expired');
+    if (!route.tickets) throw new Error(`refused: 403 ${route.path} takes no tickets`);
+    return ticket;
   }
 
   private async ask(route: Route, request: HandshakeRequest): Promise<HandshakeAnswer> {

@@ -4,6 +4,7 @@
  */
 import { LOG_LEVELS } from '../log.ts';
 import type { Details, Option, Repeated, ValuesOf } from './shapes.ts';
+import { TICKET_OPTIONS } from './tickets.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -27,6 +28,7 @@ export const SECTIONS = {
   tls: 'TLS, for wss://, ssl:// and ws+wss://',
   security: 'What browsers may do',
   backend: 'Who counts as a backend: line clients, scripts and posters that may address other clients',
+  tickets: 'Tickets, which let a script send feedback to one client, from any host and without the key',
   stop: 'How the daemon stops',
 } as const;
 
@@ -196,6 +198,12 @@ export const OPTIONS = [
   ),
   row(
     'limits',
+    'maxAttempts',
+    { type: 'integer', default: 5, min: 1, max: 100, unit: 'a minute', zero: 'no limit', reloadable: true },
+    'The most wrong keys, tokens and tickets from one address. After that, whatever it shows is answered with 429 until the oldest of them is a minute old. Clients behind a proxy that is not in trustedProxies count as one.',
+  ),
+  row(
+    'limits',
     'sendQueue',
     { type: 'size', default: MiB, min: KiB, max: GiB, reloadable: true },
     'What may wait to be sent to one client. If more than this is already waiting when a message is to follow, the client is closed with 1013.',
@@ -265,11 +273,11 @@ export const OPTIONS = [
     'webMay',
     {
       type: 'list',
-      default: ['echo', 'broadcast', 'feedback'],
-      values: ['echo', 'broadcast', 'feedback', 'feedback-ident', 'quit'],
+      default: ['echo', 'broadcast', 'feedback', 'ticket'],
+      values: ['echo', 'broadcast', 'feedback', 'feedback-ident', 'ticket', 'quit'],
       reloadable: true,
     },
-    'The opcodes that web clients may use at /, /web and /php. feedback reaches a client by its uuid, feedback-ident by its ident too; quit may be used by all in any case.',
+    'The opcodes that web clients may use at /, /web and /php. feedback reaches a client by its uuid, feedback-ident by its ident too; ticket gives a client one for its own uuid; quit may be used by all in any case.',
   ),
   row(
     'security',
@@ -307,6 +315,7 @@ export const OPTIONS = [
     { type: 'path', default: '', reloadable: true },
     'A file that holds the key, in place of key. Only the daemon should be able to read it.',
   ),
+  ...TICKET_OPTIONS,
   row(
     'stop',
     'timeout',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { printable } from '../log.ts';
 import { closePacket, readyPacket } from '../packet/packet.ts';
+import type { Ticket } from '../packet/ticket.ts';
 import type { TransportSocket } from '../transport/transport.ts';
 import type { PerMessageDeflate } from '../wire/compression.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
@@ -10,6 +11,7 @@ import { NONE, offeredProtocols, SCRIPT_READ, switchingProtocols } from '../wire
 import { LineEngine } from '../wire/lines.ts';
 import { WebSocketEngine } from '../wire/rfc6455.ts';
 import { bearer, type Provenance } from './access.ts';
+import { judgeBackend } from './backend.ts';
 import { Arrival, type Identity, type Kind, type Scheme } from './client.ts';
 import type { ConnectionContext } from './context.ts';
 import { acceptsWeb, type Additions, engineOptions, type HandshakeRequest, type Route, schemeOf } from './route.ts';
@@ -24,6 +26,7 @@ class AskedFor implements HandshakeRequest {
   readonly ip: string;
   readonly scheme: Scheme;
   readonly kind: Kind;
+  ticket: Ticket | null = null;
   private readonly queryText: string;
   private parsed: URLSearchParams | null = null;
 
@@ -48,14 +51,14 @@ class AskedFor implements HandshakeRequest {
 
 /** A client that asks to come in, by a WebSocket handshake or by a line, and how to speak to it (PROTOCOL.md §2, §3). */
 export class Candidate {
-  readonly request: HandshakeRequest;
+  readonly request: AskedFor;
   readonly route: Route | undefined;
   readonly way: 'web' | 'script' | 'line';
   private readonly target: { path: string; query: string; text?: string };
   /** Sec-WebSocket-Key; '' for line clients. */
   private readonly key: string;
   private readonly origin: Provenance;
-  /** The key of the backend that it showed. */
+  /** The key of the backend that it showed, or a ticket. */
   private readonly shown: string | undefined;
   /** Agreed upon by `negotiate`. */
   private deflate: PerMessageDeflate | null = null;
@@ -113,7 +116,13 @@ export class Candidate {
 
   /** Why it may not come in at all, or null. */
   refusal(context: ConnectionContext): Refusal | null {
-    if (this.way !== 'web') return context.access.judgeBackend(this.origin, this.shown, true);
+    if (this.way !== 'web') {
+      const { origin: from, shown, route } = this;
+      const verdict = judgeBackend(context, { from, shown, byAddress: true, path: this.request.path, route });
+      if ('status' in verdict) return verdict;
+      this.request.ticket = verdict.ticket;
+      return null;
+    }
     const { origin = '', host } = this.request.headers;
     if (origin === '') return null;
     if (!context.access.originAllowed(origin, host)) {
@@ -131,13 +140,14 @@ export class Candidate {
   }
 
   identity(context: ConnectionContext, id: number, ident: string | undefined): Identity {
-    const { headers, scheme, kind, ip } = this.request;
+    const { headers, scheme, kind, ip, ticket } = this.request;
     const { query, text = '' } = this.target;
-    const mayName = kind === 'tcp' || context.webIdent;
+    // With a name it would get what is meant for others of that name.
+    const mayName = ticket === null && (kind === 'tcp' || context.webIdent);
     const own = mayName ? (headers.ident ?? this.request.query.get('ident') ?? '') : '';
     // The path of the route, not the same text cut out of the head.
     const path = this.route?.path ?? this.request.path;
-    return new Arrival({ id, uuid: makeUuid(), ident: ident ?? own, path, scheme, kind, ip, query }, text);
+    return new Arrival({ id, uuid: makeUuid(), ident: ident ?? own, path, scheme, kind, ip, query, ticket }, text);
   }
 
   engine(context: ConnectionContext): (receiver: Receiver) => Engine {

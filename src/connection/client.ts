@@ -1,4 +1,5 @@
 import type { Packet } from '../packet/packet.ts';
+import type { Ticket } from '../packet/ticket.ts';
 import { fieldsOf, type Headers } from '../wire/head.ts';
 import type { MessageSource } from './fragments.ts';
 
@@ -34,6 +35,11 @@ export interface Client<Data = unknown> {
   /** Header fields of its request, by lower-case names; empty for line clients. */
   readonly headers: Headers;
   readonly query: URLSearchParams;
+  /**
+   * The ticket that let it in, where a resource has `static tickets`; null: none did, it is a web client or a backend. It may do
+   * nothing but what `server.may` says.
+   */
+  readonly ticket: Ticket | null;
   /** The plugin's own; undefined, or what `onHandshake` gave. */
   data: Data;
   /** Bytes sent to it that the kernel has not taken yet. */
@@ -92,6 +98,7 @@ export interface Identity {
   readonly headers: Headers;
   /** Without the `?`. */
   readonly query: string;
+  readonly ticket: Ticket | null;
 }
 
 /** Who a client is that came by a request or a line: an idle one keeps the head of its request as the one text that it came as. */
@@ -104,6 +111,7 @@ export class Arrival implements Identity {
   readonly kind: Kind;
   readonly ip: string;
   readonly query: string;
+  readonly ticket: Ticket | null;
   private readonly head: string;
 
   /** @param head of the request, in latin1; '' for none. */
@@ -116,6 +124,7 @@ export class Arrival implements Identity {
     this.kind = who.kind;
     this.ip = who.ip;
     this.query = who.query;
+    this.ticket = who.ticket;
     this.head = head;
   }
 
@@ -168,6 +177,9 @@ export class LinkedClient implements Client {
     this.parsed ??= {};
     this.parsed.query ??= new URLSearchParams(this.identity.query);
     return this.parsed.query;
+  }
+  get ticket(): Ticket | null {
+    return this.identity.ticket;
   }
   get bufferedAmount(): number {
     return this.link.bufferedAmount;

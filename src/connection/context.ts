@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Log } from '../log.ts';
+import type { Tickets } from '../packet/ticket.ts';
 import type { Compression } from '../wire/compression.ts';
 import type { Access } from './access.ts';
 import type { Admission } from './admission.ts';
@@ -37,6 +38,7 @@ export interface ConnectionContext {
   readonly admission: Admission;
   /** Who has shown wrong secrets. */
   readonly attempts: Attempts;
+  readonly tickets: Tickets;
   readonly registry: Registry;
   readonly routes: Routes;
   /** `[security] webIdent`: a web client may name itself. */

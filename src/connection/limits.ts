@@ -23,6 +23,7 @@ const ROWS = {
   writeTimeout: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: nothing taken for ${n} s` },
   maxClients: { code: CLOSE.TRY_LATER, text: () => 'Too many connections' },
   maxPerIP: { code: CLOSE.TOO_MANY, text: () => 'Too many connections from: ' },
+  maxAttempts: { code: CLOSE.POLICY, text: () => 'too many wrong keys, tokens or tickets from your address' },
   sendQueue: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: more than ${n} bytes were waiting` },
 } as const satisfies Record<string, LimitRow>;
 

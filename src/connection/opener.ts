@@ -18,6 +18,8 @@ import { ScriptOutput } from './script.ts';
 const NO_BYTES = Buffer.alloc(0);
 /** Longest path that a `close` packet repeats: with it, it still fits the padded first frame of a script client. */
 const SHOWN_PATH = 200;
+/** Who may not come in, or finds no room. */
+const WORTH_A_LOOK = new Set<number>([401, 403, 429, CLOSE.TRY_LATER, CLOSE.TOO_MANY]);
 const DRAINING: Refusal = { status: 503, text: 'the daemon is stopping', headers: { 'Retry-After': '5' } };
 
 /** A receiver for those who are not let in: they are not listened to. */
@@ -286,8 +288,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
   }
 
   private log(text: string, code = 0): void {
-    // Who may not come in, or finds no room, is worth a look.
-    const level = code === 401 || code === 403 || code === CLOSE.TRY_LATER || code === CLOSE.TOO_MANY ? 'warn' : 'info';
+    const level = WORTH_A_LOOK.has(code) ? 'warn' : 'info';
     this.context.log[level](`${this.who} ${text}`, { id: this.id, ip: this.ip, path: printable(this.path), code });
   }
 

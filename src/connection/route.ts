@@ -3,6 +3,7 @@ import type { Headers, Refusal } from '../wire/head.ts';
 import type { CompressionSettings } from '../wire/deflate.ts';
 import type { EngineOptions } from '../wire/engine.ts';
 import type { NextFields } from '../packet/packet.ts';
+import type { Ticket } from '../packet/ticket.ts';
 import { BUFFER_ON } from '../packet/pieces.ts';
 import type { Client, Kind, Scheme } from './client.ts';
 
@@ -33,6 +34,8 @@ export interface HandshakeRequest {
   readonly ip: string;
   readonly scheme: Scheme;
   readonly kind: Kind;
+  /** The ticket that it came by; null: none. */
+  readonly ticket: Ticket | null;
   /** The subprotocols it offers. */
   readonly protocols: readonly string[];
 }
@@ -66,6 +69,8 @@ export interface Route {
   /** Resources of one app hear each other's broadcasts. */
   readonly app: string;
   readonly accepts: ReadonlySet<Scheme>;
+  /** Takes clients that show a ticket in place of the backend's key. */
+  readonly tickets: boolean;
   /** ready, next, bufferON/bufferOFF and close packets. */
   readonly dialog: boolean;
   /** Hand text out as Buffers, checked but not decoded. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { type } from 'node:os';
 import type { Config } from '../config/load.ts';
@@ -17,6 +18,7 @@ import { HttpSide } from '../http/side.ts';
 import { LocalHub } from '../hub/local.ts';
 import * as api from '../index.ts';
 import type { Log } from '../log.ts';
+import { Tickets } from '../packet/ticket.ts';
 import { loadResources, type Refused } from '../resource/loader.ts';
 import { Router } from '../resource/router.ts';
 import { ResourceServer, type ServerContext } from '../resource/server.ts';
@@ -42,19 +44,22 @@ export class Daemon {
   private readonly limits: Limits;
   private readonly access: Access;
   private readonly admission: Admission;
+  private readonly tickets: Tickets;
   private listeners: Listener[] = [];
   private context: ConnectionContext | null = null;
   private http: HttpSide | null = null;
 
   /** @throws WebsockError WEBSOCK_CONFIG */
   constructor(config: Config, log: Log) {
-    const { security, backend } = config.values;
+    const { security, backend, tickets } = config.values;
     this.config = config;
     this.log = log;
     this.plan = makePlan(config);
     this.limits = new Limits(this.plan.limits);
     this.admission = new Admission(this.limits);
     this.access = new Access({ ...security, ...backend });
+    if (tickets.secret === '') log.debug('Tickets end with this daemon: [tickets] secret is not set');
+    this.tickets = new Tickets(tickets.secret === '' ? randomBytes(32) : tickets.secret, tickets.maxTtl);
   }
 
   /**
@@ -73,6 +78,7 @@ export class Daemon {
       hub: new LocalHub(this.registry),
       log: this.log,
       webMay: new Set(values.security.webMay),
+      tickets: this.tickets,
     };
     const serverFor = (path: string, app: string): ResourceServer => new ResourceServer(server, path, app);
     const { limits, compression } = values;
@@ -105,8 +111,8 @@ export class Daemon {
     const { name, intake, why } = await this.chooseTransport();
     if (why === null) this.log.info(`Transport: ${name}`);
     else this.log.warn(`Transport: ${name}, for ${why}`);
-    const { log, limits, deadlines, access, admission } = this;
-    const attempts = new Attempts();
+    const { log, limits, deadlines, access, admission, tickets } = this;
+    const attempts = new Attempts(limits);
     const http = new HttpSide({
       log,
       limits,
@@ -114,6 +120,7 @@ export class Daemon {
       access,
       admission,
       attempts,
+      tickets,
       routes: this.router,
       keepAliveTimeout: values.http.keepAliveTimeout,
     });
@@ -126,6 +133,7 @@ export class Daemon {
       access,
       admission,
       attempts,
+      tickets,
       registry: this.registry,
       routes: this.router,
       webIdent: values.security.webIdent,

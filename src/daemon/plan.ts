@@ -7,6 +7,8 @@ import { type CertificateFiles, readCertificate, type TlsOptions } from '../tran
 
 /** Open files that are not clients: listeners, log, resources, and what plugins open. */
 const SPARE_FILES = 64;
+/** Characters that a secret has to have that signs what strangers get to see. */
+const SECRET_LEAST = 32;
 /** Where no limit is known. */
 const MANY_FILES = 1_048_576;
 
@@ -35,6 +37,15 @@ export function makePlan(config: Config): Plan {
   judge('security.allowedOrigins', () => checkOrigins(values.security.allowedOrigins));
   judge('security.trustedProxies', () => parseRanges(values.security.trustedProxies));
   judge('backend.allowed', () => parseRanges(values.backend.allowed));
+  const { secret } = values.tickets;
+  if (secret !== '' && secret.length < SECRET_LEAST) {
+    // Whoever has a ticket can try secrets against its signature, without asking us.
+    throw config.error(
+      'tickets.secret',
+      `it has ${secret.length} characters`,
+      `${SECRET_LEAST} or more: openssl rand -hex 32`,
+    );
+  }
   const secure = addresses.find(({ security }) => security !== 'plain');
   const { maxClients } = values.limits;
   return {

@@ -8,6 +8,7 @@ import type { Deadline, Deadlines } from '../connection/deadlines.ts';
 import type { Limits } from '../connection/limits.ts';
 import type { Routes } from '../connection/route.ts';
 import { type Log, printable } from '../log.ts';
+import type { Tickets } from '../packet/ticket.ts';
 import { type Headers, parseTarget, type Refusal } from '../wire/head.ts';
 
 /** What all HTTP requests share; made once, by the daemon. */
@@ -18,6 +19,7 @@ export interface HttpContext {
   readonly access: Access;
   readonly admission: Admission;
   readonly attempts: Attempts;
+  readonly tickets: Tickets;
   readonly routes: Routes;
   /** Seconds that a kept-alive connection may be idle. */
   readonly keepAliveTimeout: number;

@@ -1,4 +1,5 @@
 import { bearer } from '../connection/access.ts';
+import { judgeBackend } from '../connection/backend.ts';
 import {
   type Additions,
   type HandshakeAnswer,
@@ -11,16 +12,18 @@ import {
 import { describeThrown, traceOf } from '../errors.ts';
 import { printable } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
+import type { Ticket } from '../packet/ticket.ts';
 import type { Refusal } from '../wire/head.ts';
 import { type Body, BodyError, parseBody, readBody } from './body.ts';
 import type { Exchange, HttpContext } from './exchange.ts';
 import { inTime, LATE } from './intime.ts';
 import { type Answer, Poster } from './poster.ts';
 
-/** Where a POST goes, and what `onHandshake` gave. */
+/** Where a POST goes, what `onHandshake` gave, and the ticket that let it in. */
 interface Target {
   readonly route: Route;
   readonly additions: Additions;
+  readonly ticket: Ticket | null;
 }
 
 /**
@@ -48,23 +51,24 @@ export async function answerPost(context: HttpContext, exchange: Exchange, expec
 
 /** Why a POST is refused before its body is read, or where it goes. */
 async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal | Target> {
-  const { access, admission, limits, routes } = context;
+  const { admission, limits, routes } = context;
   const { headers, from, path, origin } = exchange;
   const fromPage = origin !== '' || headers['sec-fetch-site'] === 'cross-site';
   if (fromPage && !exchange.originAllowed) return foreign(origin);
-  const refusal = access.judgeBackend(from, bearer(headers.authorization), !fromPage);
-  if (refusal !== null) return refusal;
+  const route = routes.find(path);
+  const shown = bearer(headers.authorization);
+  const verdict = judgeBackend(context, { from, shown, byAddress: !fromPage, path, route });
+  if ('status' in verdict) return verdict;
   const limit = admission.refusal(from.ip);
   if (limit !== null) return { status: limit === 'maxPerIP' ? 429 : 503, text: limits.over(limit).text };
-  const route = routes.find(path);
-  const request = handshakeOf(exchange);
+  const request = handshakeOf(exchange, verdict.ticket);
   if (route === undefined || !route.accepts.has(request.scheme)) {
     return { status: 404, text: `no such resource: ${printable(path)}` };
   }
   const given = await asked(context, exchange, route.resource.onHandshake?.(request));
   if (given === LATE) return { status: 504, text: limits.over('handlerTimeout').text };
   const answer = readAnswer(given);
-  return 'status' in answer ? answer : { route, additions: answer };
+  return 'status' in answer ? answer : { route, additions: answer, ticket: verdict.ticket };
 }
 
 /** Waits for `onHandshake`. */
@@ -89,9 +93,9 @@ export function foreign(origin: string): Refusal {
   return { status: 403, text: `pages of ${page} are not allowed: see [security] allowedOrigins` };
 }
 
-function handshakeOf({ path, query, headers, from, connection }: Exchange): HandshakeRequest {
+function handshakeOf({ path, query, headers, from, connection }: Exchange, ticket: Ticket | null): HandshakeRequest {
   const scheme = schemeOf('tcp', connection.peer.secure);
-  return { path, query: new URLSearchParams(query), headers, ip: from.ip, scheme, kind: 'tcp', protocols: [] };
+  return { path, query: new URLSearchParams(query), headers, ip: from.ip, scheme, kind: 'tcp', ticket, protocols: [] };
 }
 
 /** Reads the body and hands its messages to the resource, one after the other. */
@@ -123,10 +127,11 @@ async function deliver(context: HttpContext, exchange: Exchange, target: Target)
   };
 }
 
-function posterOf(context: HttpContext, exchange: Exchange, { route, additions }: Target): Poster {
-  const { scheme, kind, headers, ip, path, query } = handshakeOf(exchange);
+function posterOf(context: HttpContext, exchange: Exchange, { route, additions, ticket }: Target): Poster {
+  const { scheme, kind, headers, ip, path, query } = handshakeOf(exchange, ticket);
   const { id } = exchange.connection.peer;
-  const ident = additions.ident ?? headers.ident ?? query.get('ident') ?? '';
-  const identity = { id, uuid: '', ident, path, scheme, kind, ip, headers, query: exchange.query };
+  const own = ticket === null ? (headers.ident ?? query.get('ident') ?? '') : '';
+  const ident = additions.ident ?? own;
+  const identity = { id, uuid: '', ident, path, scheme, kind, ip, headers, query: exchange.query, ticket };
   return new Poster(context, route, identity, additions.data);
 }

@@ -23,6 +23,7 @@ interface ResourceClass {
   accepts?: unknown;
   app?: unknown;
   dialog?: unknown;
+  tickets?: unknown;
   text?: unknown;
   buffers?: unknown;
   compression?: unknown;
@@ -40,6 +41,7 @@ export function mount(exported: unknown, defaultPath: string, options: MountOpti
   if (!/^\/[^\s?#]*$/.test(path)) throw new Error(`its path '${path}' does not begin with / or holds a blank, ? or #`);
   const app = textOf(exported, 'app', path);
   const dialog = choiceOf(exported, 'dialog', [true, false]);
+  const tickets = choiceOf(exported, 'tickets', [false, true]);
   const text = choiceOf(exported, 'text', ['string', 'buffer']);
   const buffers = choiceOf(exported, 'buffers', ['owned', 'borrowed']);
   const accepts = acceptsOf(exported);
@@ -53,6 +55,7 @@ export function mount(exported: unknown, defaultPath: string, options: MountOpti
     path,
     app,
     accepts,
+    tickets,
     dialog,
     textAsBuffer: text === 'buffer',
     borrowed: buffers === 'borrowed',
@@ -78,7 +81,7 @@ function textOf(exported: ResourceClass, name: 'path' | 'app', fallback: string)
 /** The first choice is the default. */
 function choiceOf<Value extends string | boolean>(
   exported: ResourceClass,
-  name: 'dialog' | 'text' | 'buffers',
+  name: 'dialog' | 'tickets' | 'text' | 'buffers',
   choices: readonly Value[],
 ): Value {
   const value = exported[name] ?? choices[0];

@@ -15,6 +15,11 @@ export class Resource implements Callbacks {
   static accepts?: readonly Scheme[];
   /** Whose broadcasts its clients hear; default: its own path. */
   static app?: string;
+  /**
+   * Takes scripts, lines and posts that show a ticket; default false. They may do what `server.may` allows, and nothing but
+   * that: a resource that takes them asks it before it does anything for a client of kind `tcp`.
+   */
+  static tickets?: boolean;
   /** ready, next, bufferON/bufferOFF and close packets; default true. False: a plain message socket. */
   static dialog?: boolean;
   /** `buffer`: text is handed out as Buffer, checked for UTF-8 but not decoded; default `string`. */

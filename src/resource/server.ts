@@ -3,6 +3,7 @@ import { Outgoing } from '../connection/encode.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Log } from '../log.ts';
 import { addresseeOf, type Packet, parsePacket } from '../packet/packet.ts';
+import type { Ticket, Tickets } from '../packet/ticket.ts';
 
 /** Whom a feedback is for, where it is not in the packet itself. */
 export interface FeedbackOptions {
@@ -36,9 +37,18 @@ export interface Server {
   feedback(packet: Packet | string, options?: FeedbackOptions): number;
   /**
    * Whether a client may do what a packet asks for (PROTOCOL.md §5): web clients by `[security] webMay`, where a feedback
-   * by ident is `feedback-ident`; all others always.
+   * by ident is `feedback-ident` and a `ticket` is for their own uuid; those that came by a ticket `echo` and `quit`, and
+   * until it expires `feedback` to its uuid; all others always.
    */
   may(client: Client, packet: Packet): boolean;
+  /**
+   * A ticket: who shows it as `Authorization: Bearer TICKET` may send feedback to the client with `uuid`, and nothing else,
+   * at resources with `static tickets = true`.
+   * @param ttl seconds that it is good for, at most `[tickets] maxTtl`; default 600.
+   * @returns its text, which needs no escaping in a header, a URL or a shell, and when it expires, in Unix seconds.
+   * @throws RangeError that says which of them cannot be.
+   */
+  ticket(uuid: string, ttl?: number): { ticket: string; expires: number };
   /** Writes a line to the daemon's log, with the resource's path in front. */
   log(text: string): void;
 }
@@ -50,6 +60,7 @@ export interface ServerContext {
   readonly log: Log;
   /** `[security] webMay`. */
   readonly webMay: ReadonlySet<string>;
+  readonly tickets: Tickets;
 }
 
 /** The daemon, as the resource at one path sees it. */
@@ -98,9 +109,27 @@ export class ResourceServer implements Server {
   }
 
   may(client: Client, packet: Packet): boolean {
+    const { webMay } = this.context;
+    const { opcode } = packet;
+    if (client.ticket !== null) return this.mayByTicket(client.ticket, packet);
     if (client.kind !== 'websocket') return true;
-    const target = packet.opcode === 'feedback' ? addresseeOf(packet) : null;
-    return this.context.webMay.has(target !== null && 'ident' in target ? 'feedback-ident' : packet.opcode);
+    const target = opcode === 'feedback' || opcode === 'ticket' ? addresseeOf(packet) : null;
+    if (target === null) return webMay.has(opcode);
+    if (opcode === 'ticket') return webMay.has(opcode) && (!('uuid' in target) || target.uuid === client.uuid);
+    return webMay.has('ident' in target ? 'feedback-ident' : opcode);
+  }
+
+  private mayByTicket(ticket: Ticket, packet: Packet): boolean {
+    const { opcode } = packet;
+    // These reach nobody else.
+    if (opcode === 'echo' || opcode === 'quit') return true;
+    if (opcode !== 'feedback' || this.context.tickets.isExpired(ticket)) return false;
+    const target = addresseeOf(packet);
+    return target !== null && 'uuid' in target && target.uuid === ticket.uuid;
+  }
+
+  ticket(uuid: string, ttl?: number): { ticket: string; expires: number } {
+    return this.context.tickets.make(uuid, ttl);
   }
 
   log(text: string): void {

@@ -59,7 +59,7 @@ describe('precedence', () => {
 
   test('the default lists are not shared', () => {
     load('').values.security.webMay.push('quit');
-    expect(load('').values.security.webMay).toEqual(['echo', 'broadcast', 'feedback']);
+    expect(load('').values.security.webMay).toEqual(['echo', 'broadcast', 'feedback', 'ticket']);
   });
 });
 
@@ -148,7 +148,7 @@ describe('what cannot be used', () => {
       "/etc/websock.ini line 6, [limits] maxPayload: found '1TB'; allowed: 1KiB to 256MiB",
       "/etc/websock.ini line 7, [limits] maxHeaders: found '9'; allowed: 10 to 10000 headers",
       "/etc/websock.ini line 8, [limits] headTimeout: found 'forever'; allowed: 0.01 to 86400 seconds",
-      "/etc/websock.ini line 10, [security] webMay: found 'shout'; allowed: any of echo, broadcast, feedback, feedback-ident, quit, separated by commas",
+      "/etc/websock.ini line 10, [security] webMay: found 'shout'; allowed: any of echo, broadcast, feedback, feedback-ident, ticket, quit, separated by commas",
       "/etc/websock.ini line 12, [backend] allowed: found 'localhost'; allowed: addresses and ranges as in 10.0.0.0/8, separated by commas",
       "/etc/websock.ini line 14, [stop] code: found '1000'; allowed: 1001 or 1012",
       '/etc/websock.ini line 15, [tls.a]: host is missing; allowed: text',

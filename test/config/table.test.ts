@@ -89,8 +89,13 @@ describe('the shipped websock.ini', () => {
       resources: `${root}/resources`,
       log: { rotate: 'internal', maxSize: 10485760, daily: true, keep: 7 },
       limits: { maxPayload: 1048576, maxBuffer: 16777216, maxHead: 8192, headTimeout: 10, maxClients: 0 },
-      security: { allowedOrigins: ['same', 'loopback'], webMay: ['echo', 'broadcast', 'feedback'], trustedProxies: [] },
+      security: {
+        allowedOrigins: ['same', 'loopback'],
+        webMay: ['echo', 'broadcast', 'feedback', 'ticket'],
+        trustedProxies: [],
+      },
       backend: { allowed: [], trustLoopback: true, key: '', keyFile: '' },
+      tickets: { secret: '', secretFile: '', maxTtl: 86_400 },
       stop: { timeout: 10, code: 1001 },
       named: { tls: [] },
     });

@@ -164,7 +164,7 @@ test.each([
   ['log.maxSize', '0 (no limit), or 1KiB to 100GiB'],
   ['limits.maxFragments', '0 (no limit), or 1 to 1000000 frames'],
   ['stop.timeout', '0 to 86400 seconds'],
-  ['security.webMay', 'any of echo, broadcast, feedback, feedback-ident, quit, separated by commas'],
+  ['security.webMay', 'any of echo, broadcast, feedback, feedback-ident, ticket, quit, separated by commas'],
   ['security.allowedOrigins', 'a list separated by commas'],
   ['backend.allowed', 'addresses and ranges as in 10.0.0.0/8, separated by commas'],
   ['adress', 'text'],

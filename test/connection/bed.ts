@@ -66,6 +66,7 @@ export function openBed(options: BedOptions = {}): Bed {
     ip: socket.ip,
     headers: {},
     query: 'a=1',
+    ticket: null,
   };
   const Framing = way === 'line' ? LineEngine : WebSocketEngine;
   context.admission.enter(socket.ip);

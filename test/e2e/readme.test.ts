@@ -115,17 +115,12 @@ describe('the main job, as README types it, but for its two port numbers', () =>
     try {
       await untilListening(port);
       await withPage(`http://localhost:${port}/page.html`, async (page, uuid) => {
-        const curls = blocks('sh').filter((text) => text.startsWith('curl'));
-        expect(curls).toHaveLength(2);
-        for (const [curl, text] of [
-          [curls[0], '50 %'],
-          [curls[1], '75 %'],
-        ]) {
-          const { stdout } = await run('sh', ['-c', here(curl).replaceAll('UUID', uuid)]);
+        for (const text of ['50 %', '75 %']) {
+          const { stdout } = await run('sh', ['-c', here(block('sh', text)).replaceAll('UUID', uuid)]);
           expect(stdout).toBe('{"opcode":"next","fyi":"","delivered":1,"packets":[]}\n');
           await shows(page, text);
         }
-        const { stdout } = await run('sh', ['-c', here(block('sh', '| nc')).replaceAll('UUID', uuid)]);
+        const { stdout } = await run('sh', ['-c', here(block('sh', '100 %%')).replaceAll('UUID', uuid)]);
         expect(stdout).toMatch(
           /^\{"opcode":"ready","uuid":"[0-9a-f-]{36}"\}\n\{"opcode":"next","fyi":"","delivered":1\}\n$/,
         );
@@ -135,6 +130,37 @@ describe('the main job, as README types it, but for its two port numbers', () =>
       server.kill();
       await once(server, 'exit');
     }
+  });
+
+  withPhp('a ticket, asked for with curl or by the page itself, is all that curl and nc need', async () => {
+    await withPage(`http://localhost:${webPort}/page.html`, async (page, uuid) => {
+      const asked = await run('sh', ['-c', here(block('sh', '"opcode":"ticket"')).replaceAll('UUID', uuid)]);
+      const example = JSON.parse(block('json', '"opcode":"ticket"')) as { packets: Record<string, unknown>[] };
+      const given = JSON.parse(asked.stdout) as typeof example;
+      const [{ ticket }] = given.packets;
+      // As README shows it, but for the ticket and its time.
+      expect({ ...given, packets: given.packets.map((packet) => Object.keys(packet)) }).toEqual({
+        ...example,
+        packets: example.packets.map((packet) => Object.keys(packet)),
+      });
+      await report('60 %', String(ticket));
+      const line = /`(socket\.send\('\{"opcode":"ticket"\}'\))`/.exec(README)?.[1] ?? '';
+      const own = await page.evaluate(`new Promise((done) => {
+        socket.addEventListener('message', ({ data }) => {
+          const packet = JSON.parse(data);
+          if (packet.opcode === 'ticket') done(packet.ticket);
+        });
+        ${line};
+      })`);
+      await report('70 %%', String(own));
+
+      async function report(text: string, shown: string): Promise<void> {
+        const command = here(block('sh', text)).replaceAll('UUID', uuid).replaceAll('TICKET', shown);
+        const { stdout } = await run('sh', ['-c', command]);
+        expect(stdout).toContain('{"opcode":"next","fyi":"","delivered":1');
+        await shows(page, text.replace('%%', '%'));
+      }
+    });
   });
 
   withCurl('a report to a UUID that nobody has says so', async () => {

@@ -11,6 +11,7 @@ import { Live } from '../../src/connection/live.ts';
 import { Registry } from '../../src/connection/registry.ts';
 import { type Callbacks, engineOptions, type Route } from '../../src/connection/route.ts';
 import type { Log } from '../../src/log.ts';
+import { Tickets } from '../../src/packet/ticket.ts';
 import type { Compression } from '../../src/wire/compression.ts';
 import type { Reader, TransportSocket } from '../../src/transport/transport.ts';
 
@@ -154,6 +155,7 @@ export const LIMIT_VALUES: LimitValues = {
   writeTimeout: 30,
   maxClients: 100,
   maxPerIP: 0,
+  maxAttempts: 5,
   sendQueue: 50_000,
 };
 
@@ -193,7 +195,8 @@ export function fakeContext(options: ContextOptions = {}): FakeContext {
     cork: new Cork(),
     access: new Access({ ...ACCESS, ...options.access }),
     admission: new Admission(limits),
-    attempts: new Attempts(),
+    attempts: new Attempts(limits),
+    tickets: new Tickets('the secret of these tests', 86_400),
     registry: new Registry(),
     routes: { find: (path) => routes.get(path) },
     webIdent: options.webIdent ?? false,
@@ -257,6 +260,7 @@ export function fakeRoute(resource: Callbacks, options: Partial<Route> = {}): Ro
     path: '/',
     app: '/',
     accepts: new Set(['ws', 'wss', 'tcp', 'ssl']),
+    tickets: false,
     dialog,
     textAsBuffer: false,
     borrowed: false,
