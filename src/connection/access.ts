@@ -184,6 +184,11 @@ export class Access {
   }
 }
 
+/** Whether a browser has sent this: no page can keep it from saying so, and no backend does (Fetch Metadata, §2). */
+export function saysBrowser(headers: Headers): boolean {
+  return 'sec-fetch-site' in headers;
+}
+
 /** The key in an Authorization header, or undefined. */
 export function bearer(authorization: string | undefined): string | undefined {
   return authorization === undefined ? undefined : /^bearer +(\S+)$/i.exec(authorization)?.[1];

@@ -10,7 +10,7 @@ import { type Headers, parseTarget, type Refusal, type RequestHead } from '../wi
 import { NONE, offeredProtocols, SCRIPT_READ, switchingProtocols } from '../wire/handshake.ts';
 import { LineEngine } from '../wire/lines.ts';
 import { WebSocketEngine } from '../wire/rfc6455.ts';
-import { bearer, type Provenance } from './access.ts';
+import { bearer, type Provenance, saysBrowser } from './access.ts';
 import { judgeBackend } from './backend.ts';
 import { Arrival, type Identity, type Kind, type Scheme } from './client.ts';
 import type { ConnectionContext } from './context.ts';
@@ -89,7 +89,7 @@ export class Candidate {
     const route = context.routes.find(head.path);
     const type = headers['client-type'];
     const named = type !== undefined && /^(?:php|tcp)$/i.test(type);
-    const unnamed = type === undefined && (headers.origin ?? '') === '';
+    const unnamed = type === undefined && (headers.origin ?? '') === '' && !saysBrowser(headers);
     const script = named || (unnamed && route !== undefined && !acceptsWeb(route));
     const origin = context.access.locate(socket.ip, headers);
     return new Candidate(
@@ -118,7 +118,8 @@ export class Candidate {
   refusal(context: ConnectionContext): Refusal | null {
     if (this.way !== 'web') {
       const { origin: from, shown, route } = this;
-      const verdict = judgeBackend(context, { from, shown, byAddress: true, path: this.request.path, route });
+      const { headers, path } = this.request;
+      const verdict = judgeBackend(context, { from, shown, byAddress: !saysBrowser(headers), path, route });
       if ('status' in verdict) return verdict;
       this.request.ticket = verdict.ticket;
       return null;

@@ -1,4 +1,4 @@
-import { bearer } from '../connection/access.ts';
+import { bearer, saysBrowser } from '../connection/access.ts';
 import { judgeBackend } from '../connection/backend.ts';
 import {
   type Additions,
@@ -53,7 +53,7 @@ export async function answerPost(context: HttpContext, exchange: Exchange, expec
 async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal | Target> {
   const { admission, limits, routes } = context;
   const { headers, from, path, origin } = exchange;
-  const fromPage = origin !== '' || headers['sec-fetch-site'] === 'cross-site';
+  const fromPage = origin !== '' || saysBrowser(headers);
   if (fromPage && !exchange.originAllowed) return foreign(origin);
   const route = routes.find(path);
   const shown = bearer(headers.authorization);
