@@ -1,4 +1,6 @@
 /** The public API of websock: what a resource imports. Everything else is the daemon's own. */
+export type { Auth } from './auth/auth.ts';
+export type { PhpValue } from './auth/unserialize.ts';
 export type { Client, Kind, Scheme, SendOptions } from './connection/client.ts';
 export type {
   Callbacks,

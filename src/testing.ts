@@ -1,7 +1,9 @@
 /** Tools to test a resource without a network: `websock/testing`. */
+import type { Auth } from './auth/auth.ts';
 import { type Client, type ClientLink, type Identity, LinkedClient } from './connection/client.ts';
 import type { Outgoing } from './connection/encode.ts';
 import { type MessageSource, sendWhole } from './connection/fragments.ts';
+import { Pass } from './connection/pass.ts';
 import { type Member, Registry } from './connection/registry.ts';
 import {
   type Handled,
@@ -35,6 +37,8 @@ export interface ClientOptions {
   readonly query?: string;
   /** The text of a ticket that it shows, of scheme `tcp` or `ssl`; default: none, it is a backend. */
   readonly ticket?: string;
+  /** What `[auth]` found of it: `request.auth` and `client.auth`. Default: null. */
+  readonly auth?: Auth;
 }
 
 export interface BenchOptions {
@@ -95,7 +99,7 @@ export class TestBench {
   async connect(options: ClientOptions = {}, path?: string): Promise<TestClient> {
     const route = path === undefined ? [...this.routes.values()][0] : this.routes.get(path);
     if (route === undefined) throw new Error(`no such resource: ${path ?? 'none was mounted'}`);
-    const { scheme = 'ws', ip = '127.0.0.1', headers = {}, query = '' } = options;
+    const { scheme = 'ws', ip = '127.0.0.1', headers = {}, query = '', auth } = options;
     if (!route.accepts.has(scheme)) throw new Error(`${route.path} does not accept ${scheme}`);
     const kind = scheme === 'ws' || scheme === 'wss' ? 'websocket' : 'tcp';
     const ticket = kind === 'tcp' && options.ticket !== undefined ? this.judge(options.ticket, route) : null;
@@ -108,6 +112,7 @@ export class TestBench {
       kind,
       ticket,
       protocols: [],
+      auth: auth ?? null,
     } as const;
     const answer = readAnswer(await this.ask(route, request));
     if ('status' in answer) throw new Error(`refused: ${answer.status} ${answer.text}`);
@@ -124,6 +129,7 @@ export class TestBench {
       headers,
       query,
       ticket,
+      pass: auth === undefined ? null : new Pass({ auth }),
     } as const;
     const client = new TestClient(this.registry, route, identity, answer.data);
     await client.open();

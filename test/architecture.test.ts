@@ -11,6 +11,7 @@ const LEVELS: Record<string, number> = {
   'log.ts': 0,
   wire: 1,
   packet: 2,
+  auth: 2,
   transport: 3,
   connection: 4,
   hub: 5,
@@ -24,8 +25,8 @@ const LEVELS: Record<string, number> = {
 const BESIDE: Record<string, string[]> = {
   config: ['errors.ts', 'log.ts'],
   client: ['packet'],
-  'index.ts': ['connection', 'packet', 'resource'],
-  'testing.ts': ['errors.ts', 'packet', 'connection', 'hub', 'resource'],
+  'index.ts': ['auth', 'connection', 'packet', 'resource'],
+  'testing.ts': ['errors.ts', 'auth', 'packet', 'connection', 'hub', 'resource'],
   'run.ts': ['daemon'],
 };
 

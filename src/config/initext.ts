@@ -1,5 +1,5 @@
 /** The whole websock.ini, from the table: the file that is shipped, and the one that a new installation begins with. */
-import { envName, OPTIONS, REPEATED, SECTIONS } from './options.ts';
+import { BY_NAME, envName, fullName, OPTIONS, REPEATED, SECTIONS } from './options.ts';
 import type { Option, Shape } from './shapes.ts';
 import { allowedText, formatValue } from './values.ts';
 
@@ -21,7 +21,11 @@ export function iniText(): string {
     }
     for (const kind of REPEATED) {
       if (kind.section !== section) continue;
-      const keys = kind.keys.map((key) => comment(`${key.help}\n${line(key, key.example)}`));
+      const keys = kind.keys.map((key: Shape & { example: string }) => {
+        // What the section itself has too was described there.
+        const about = BY_NAME.has(fullName(section, key.key)) ? '' : `${key.help}\n`;
+        return comment(`${about}${line(key, key.example)}`);
+      });
       blocks.push([comment(kind.help), comment(`[${section}.NAME]`), ...keys].join('\n'));
     }
   }

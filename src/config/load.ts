@@ -58,7 +58,7 @@ export function loadConfig(sources: ConfigSources): Config {
   const loader = new Loader(report, dir);
   const top = loader.options([fromArgs(args, cwd, report), fromEnv(env, cwd, report), found.settings]);
   const named = loader.named(found.named);
-  if (ini !== undefined && holdsSecret(found.settings)) warnIfReadable(ini.file, report);
+  if (ini !== undefined && holdsSecret(found.settings, found.named)) warnIfReadable(ini.file, report);
   if (report.errors.length > 0) throw new WebsockError('WEBSOCK_CONFIG', report.errors.join('\n'));
   const where = (name: string): string => loader.places.get(name) ?? `default of ${name}`;
   return {
@@ -191,14 +191,24 @@ function quoted(text: string): string {
   return `'${printable(text.length > 100 ? `${text.slice(0, 100)}…` : text)}'`;
 }
 
-function holdsSecret(settings: Settings): boolean {
-  return [...settings].some(([name, { text }]) => BY_NAME.get(name)?.type === 'secret' && text !== '');
+function holdsSecret(settings: Settings, named: readonly NamedSection[]): boolean {
+  const isSecret = (type: string | undefined, text: string | undefined): boolean => type === 'secret' && text !== '';
+  return (
+    [...settings].some(([name, { text }]) => isSecret(BY_NAME.get(name)?.type, text)) ||
+    named.some((one) => one.kind.keys.some(({ key, type }) => isSecret(type, one.settings.get(key)?.text ?? '')))
+  );
 }
 
 function warnIfReadable(file: string, report: Report): void {
+  const warning = readableByAll(file);
+  if (warning !== null) report.warnings.push(warning);
+}
+
+/** What to say of a file that holds a secret and that everybody can read; null: nothing. */
+export function readableByAll(file: string): string | null {
   // Windows has no such permission bits: there, every file looks readable by all.
-  if (process.platform === 'win32' || (statSync(file).mode & 0o004) === 0) return;
-  report.warnings.push(`${file}: it holds a secret and every user of this host can read it; chmod o-r ${file}`);
+  if (process.platform === 'win32' || (statSync(file).mode & 0o004) === 0) return null;
+  return `${file}: it holds a secret and every user of this host can read it; chmod o-r ${file}`;
 }
 
 /** The ini to use and its text; undefined: there is none. */

@@ -3,6 +3,7 @@
  * of the shipped websock.ini and the type of the loaded values all follow from it: to add an option, add a row.
  */
 import { LOG_LEVELS } from '../log.ts';
+import { AUTH_OPTIONS, AUTH_PATHS } from './auth.ts';
 import type { Details, Option, Repeated, ValuesOf } from './shapes.ts';
 import { TICKET_OPTIONS } from './tickets.ts';
 
@@ -29,6 +30,7 @@ export const SECTIONS = {
   security: 'What browsers may do',
   backend: 'Who counts as a backend: line clients, scripts and posters that may address other clients',
   tickets: 'Tickets, which let a script send feedback to one client, from any host and without the key',
+  auth: 'Who may come in: what every resource asks of web clients before it sees them',
   stop: 'How the daemon stops',
 } as const;
 
@@ -209,6 +211,12 @@ export const OPTIONS = [
     'What may wait to be sent to one client. If more than this is already waiting when a message is to follow, the client is closed with 1013.',
   ),
   row(
+    'limits',
+    'maxSession',
+    { type: 'size', default: 256 * KiB, min: KiB, max: 16 * MiB, reloadable: true },
+    'The largest file of a PHP session that is read (mode=php-session in [auth]).',
+  ),
+  row(
     'compression',
     'enabled',
     { type: 'boolean', default: false, reloadable: true },
@@ -316,6 +324,7 @@ export const OPTIONS = [
     'A file that holds the key, in place of key. Only the daemon should be able to read it.',
   ),
   ...TICKET_OPTIONS,
+  ...AUTH_OPTIONS,
   row(
     'stop',
     'timeout',
@@ -354,6 +363,7 @@ export const REPEATED = [
       },
     ],
   },
+  AUTH_PATHS,
 ] as const satisfies readonly Repeated[];
 
 type Rows = (typeof OPTIONS)[number];

@@ -37,6 +37,8 @@ interface EnumShape {
   readonly type: 'enum';
   readonly default: string | number;
   readonly values: readonly (string | number)[];
+  /** It cannot be left out. */
+  readonly required?: true;
 }
 
 /** Comma separated. `values`: the only items accepted; `items`: addresses (`::1`) and ranges (`10.0.0.0/8`) are. */
@@ -45,6 +47,8 @@ interface ListShape {
   readonly default: readonly string[];
   readonly values?: readonly string[];
   readonly items?: 'range';
+  /** It cannot be left out. */
+  readonly required?: true;
 }
 
 /** What one value may be. */

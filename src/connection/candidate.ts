@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import type { Auth, Guard } from '../auth/auth.ts';
+import { shownBy, withoutTokens } from '../auth/shown.ts';
 import { printable } from '../log.ts';
 import { closePacket, readyPacket } from '../packet/packet.ts';
 import type { Ticket } from '../packet/ticket.ts';
@@ -14,6 +16,8 @@ import { bearer, type Provenance, saysBrowser } from './access.ts';
 import { judgeBackend } from './backend.ts';
 import { Arrival, type Identity, type Kind, type Scheme } from './client.ts';
 import type { ConnectionContext } from './context.ts';
+import { examine, guardOf, mayNameItself } from './examine.ts';
+import type { Pass } from './pass.ts';
 import { acceptsWeb, type Additions, engineOptions, type HandshakeRequest, type Route, schemeOf } from './route.ts';
 
 /** The subprotocol of sessions that survive a reconnect: not chosen by default while it is not spoken. */
@@ -27,6 +31,7 @@ class AskedFor implements HandshakeRequest {
   readonly scheme: Scheme;
   readonly kind: Kind;
   ticket: Ticket | null = null;
+  auth: Auth | null = null;
   private readonly queryText: string;
   private parsed: URLSearchParams | null = null;
 
@@ -45,7 +50,7 @@ class AskedFor implements HandshakeRequest {
   }
 
   get protocols(): string[] {
-    return offeredProtocols(this.headers);
+    return withoutTokens(offeredProtocols(this.headers));
   }
 }
 
@@ -60,6 +65,8 @@ export class Candidate {
   private readonly origin: Provenance;
   /** The key of the backend that it showed, or a ticket. */
   private readonly shown: string | undefined;
+  /** What its authentication has given it. */
+  private pass: Pass | null = null;
   /** Agreed upon by `negotiate`. */
   private deflate: PerMessageDeflate | null = null;
   private extension = '';
@@ -140,15 +147,39 @@ export class Candidate {
     return this.route?.accepts.has(this.request.scheme) ?? false;
   }
 
+  /** What it has to pass before anything else is asked, or null. */
+  guard(context: ConnectionContext): Guard | null {
+    return this.route === undefined ? null : guardOf(context.guards, this.route.path, this.request.kind);
+  }
+
+  /** Shows `guard` what it has. @param who for the log. @returns its pass, or why it may not come in. */
+  examine(
+    context: ConnectionContext,
+    guard: Guard,
+    who: { readonly id: number; readonly who: string },
+  ): Refusal | Pass | Promise<Refusal | Pass> {
+    const { request } = this;
+    const shown = shownBy(request, this.shown, offeredProtocols(request.headers));
+    return examine(context, guard, shown, { ...who, ip: request.ip });
+  }
+
+  /** It was examined, and may come in. */
+  passes(pass: Pass): void {
+    this.pass = pass;
+    this.request.auth = pass.auth;
+  }
+
   identity(context: ConnectionContext, id: number, ident: string | undefined): Identity {
     const { headers, scheme, kind, ip, ticket } = this.request;
     const { query, text = '' } = this.target;
-    // With a name it would get what is meant for others of that name.
-    const mayName = ticket === null && (kind === 'tcp' || context.webIdent);
-    const own = mayName ? (headers.ident ?? this.request.query.get('ident') ?? '') : '';
+    const { pass } = this;
     // The path of the route, not the same text cut out of the head.
     const path = this.route?.path ?? this.request.path;
-    return new Arrival({ id, uuid: makeUuid(), ident: ident ?? own, path, scheme, kind, ip, query, ticket }, text);
+    // By a ticket it would get, with a name, what is meant for others of that name.
+    const mayName = ticket === null && mayNameItself(context.guards, path, kind, context.webIdent);
+    const own = mayName ? (headers.ident ?? this.request.query.get('ident') ?? '') : '';
+    const name = ident ?? pass?.ident ?? own;
+    return new Arrival({ id, uuid: makeUuid(), ident: name, path, scheme, kind, ip, query, ticket, pass }, text);
   }
 
   engine(context: ConnectionContext): (receiver: Receiver) => Engine {
@@ -199,9 +230,13 @@ export class Candidate {
     return omitted;
   }
 
-  /** The one that the resource names, if it was offered, else the first offered. */
+  /**
+   * The one that the resource names, if it was offered, else the first offered. A token is told back only where nothing else was
+   * offered: a browser whose subprotocols are all passed over gives up.
+   */
   private protocol(additions: Additions): string | undefined {
-    const { protocols } = this.request;
+    const { protocols, headers } = this.request;
+    if (protocols.length === 0) return offeredProtocols(headers)[0];
     if (additions.protocol !== undefined && protocols.includes(additions.protocol)) return additions.protocol;
     return protocols.find((name) => name !== SESSIONS);
   }

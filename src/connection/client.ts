@@ -1,7 +1,9 @@
+import type { Auth } from '../auth/auth.ts';
 import type { Packet } from '../packet/packet.ts';
 import type { Ticket } from '../packet/ticket.ts';
 import { fieldsOf, type Headers } from '../wire/head.ts';
 import type { MessageSource } from './fragments.ts';
+import type { Pass } from './pass.ts';
 
 /** How a client reached us: `ws` and `wss` for WebSocket clients, `tcp` and `ssl` for clients of kind `tcp`. */
 export type Scheme = 'ws' | 'wss' | 'tcp' | 'ssl';
@@ -40,6 +42,8 @@ export interface Client<Data = unknown> {
    * nothing but what `server.may` says.
    */
   readonly ticket: Ticket | null;
+  /** What `[auth]` found of it: `claims` of a JWT, `session` of PHP; null: nothing was asked of it, a backend for one. */
+  readonly auth: Auth | null;
   /** The plugin's own; undefined, or what `onHandshake` gave. */
   data: Data;
   /** Bytes sent to it that the kernel has not taken yet. */
@@ -99,6 +103,8 @@ export interface Identity {
   /** Without the `?`. */
   readonly query: string;
   readonly ticket: Ticket | null;
+  /** Of who was authenticated. */
+  readonly pass: Pass | null;
 }
 
 /** Who a client is that came by a request or a line: an idle one keeps the head of its request as the one text that it came as. */
@@ -112,6 +118,7 @@ export class Arrival implements Identity {
   readonly ip: string;
   readonly query: string;
   readonly ticket: Ticket | null;
+  readonly pass: Pass | null;
   private readonly head: string;
 
   /** @param head of the request, in latin1; '' for none. */
@@ -125,6 +132,7 @@ export class Arrival implements Identity {
     this.ip = who.ip;
     this.query = who.query;
     this.ticket = who.ticket;
+    this.pass = who.pass;
     this.head = head;
   }
 
@@ -180,6 +188,9 @@ export class LinkedClient implements Client {
   }
   get ticket(): Ticket | null {
     return this.identity.ticket;
+  }
+  get auth(): Auth | null {
+    return this.identity.pass?.auth ?? null;
   }
   get bufferedAmount(): number {
     return this.link.bufferedAmount;

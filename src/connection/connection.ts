@@ -102,6 +102,7 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     const { log, cork } = this.context;
     this.context.live.add(this);
     this.context.registry.add(this);
+    this.identity.pass?.begin(this.context.deadlines, (code, reason) => this.close(code, reason));
     if (log.wants('info')) {
       const name = ident === '' ? '' : ` ident ${ident}`;
       log.info(`${this.who} ${kind} ${scheme}${name}: open`, { id: this.id, ip, path, kind, scheme });
@@ -337,6 +338,7 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
   private leave(code: number, reason: string, byClient: boolean): void {
     if (this.context.registry.clients.get(this.id) !== this.client) return;
     this.context.registry.remove(this);
+    this.identity.pass?.end();
     const { ip, path } = this.identity;
     if (this.context.log.wants('info')) {
       // Of a client's own code its name is said: the meaning is what it would mean coming from us.

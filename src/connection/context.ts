@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Guards } from '../auth/auth.ts';
 import type { Log } from '../log.ts';
 import type { Tickets } from '../packet/ticket.ts';
 import type { Compression } from '../wire/compression.ts';
@@ -39,6 +40,8 @@ export interface ConnectionContext {
   /** Who has shown wrong secrets. */
   readonly attempts: Attempts;
   readonly tickets: Tickets;
+  /** `[auth]`: what each path asks of its clients. */
+  readonly guards: Guards;
   readonly registry: Registry;
   readonly routes: Routes;
   /** `[security] webIdent`: a web client may name itself. */

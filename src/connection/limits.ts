@@ -24,6 +24,7 @@ const ROWS = {
   maxClients: { code: CLOSE.TRY_LATER, text: () => 'Too many connections' },
   maxPerIP: { code: CLOSE.TOO_MANY, text: () => 'Too many connections from: ' },
   maxAttempts: { code: CLOSE.POLICY, text: () => 'too many wrong keys, tokens or tickets from your address' },
+  maxSession: { code: CLOSE.FAILED, text: (n: number) => `a session of more than ${n} bytes` },
   sendQueue: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: more than ${n} bytes were waiting` },
 } as const satisfies Record<string, LimitRow>;
 

@@ -1,3 +1,4 @@
+import type { Guard } from '../auth/auth.ts';
 import { CLOSE, describeThrown, traceOf } from '../errors.ts';
 import { printable } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
@@ -12,7 +13,8 @@ import type { Deadline } from './deadlines.ts';
 import type { Stoppable } from './live.ts';
 import { readOpening } from './opening.ts';
 import { Output, type OutputOwner } from './output.ts';
-import { type Additions, type HandshakeAnswer, promiseOf, readAnswer } from './route.ts';
+import type { Pass } from './pass.ts';
+import { type Additions, promiseOf, readAnswer } from './route.ts';
 import { ScriptOutput } from './script.ts';
 
 const NO_BYTES = Buffer.alloc(0);
@@ -182,45 +184,80 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       this.dismiss(candidate, CLOSE.NO_RESOURCE, `no such resource: ${printable(request.path.slice(0, SHOWN_PATH))}`);
       return;
     }
-    if (route.resource.onHandshake === undefined) this.admit(candidate, undefined);
-    else this.ask(candidate);
+    const guard = candidate.guard(context);
+    if (guard === null && route.resource.onHandshake === undefined) this.admit(candidate, undefined);
+    else this.ask(candidate, guard);
   }
 
-  /** Lets the resource decide; what comes meanwhile waits. */
-  private ask(candidate: Candidate): void {
-    const { context } = this;
+  /** Lets authentication and the resource decide; what comes meanwhile waits. */
+  private ask(candidate: Candidate, guard: Guard | null): void {
+    const { context, id, who } = this;
+    this.state = 'asking';
+    context.deadlines.arm(this, context.values.handlerTimeout);
+    this.socket.pause();
+    if (guard === null) {
+      this.askResource(candidate);
+      return;
+    }
+    const examined = (found: Refusal | Pass): void => {
+      if ('status' in found) {
+        this.refuse(found);
+        return;
+      }
+      candidate.passes(found);
+      this.askResource(candidate);
+    };
+    this.await('authentication', () => candidate.examine(context, guard, { id, who }), examined);
+  }
+
+  private askResource(candidate: Candidate): void {
+    const { resource } = candidate.route ?? {};
+    const answered = (verdict: Refusal | Additions): void => {
+      if ('status' in verdict) this.refuse(verdict);
+      else this.admit(candidate, verdict);
+    };
+    this.await('onHandshake', () => resource?.onHandshake?.(candidate.request), answered, readAnswer);
+  }
+
+  /**
+   * Waits for an answer, unless it is there at once.
+   * @param what for the log, if it fails.
+   * @param read what becomes of the answer; what it throws counts as thrown by who was asked.
+   */
+  private await<Answer, Read = Answer>(
+    what: string,
+    ask: () => Answer | Promise<Answer>,
+    then: (read: Read) => void,
+    read: (answer: Answer) => Read = (answer) => answer as unknown as Read,
+  ): void {
     const failed = (error: unknown): void => {
       if (this.state !== 'asking') return;
-      context.log.error(`${this.who}: onHandshake failed: ${describeThrown(error)}`, {
+      this.context.log.error(`${this.who}: ${what} failed: ${describeThrown(error)}`, {
         id: this.id,
         stack: traceOf(error),
       });
-      this.refuse({ status: 500, text: 'the resource failed' });
+      this.refuse({ status: 500, text: what === 'onHandshake' ? 'the resource failed' : `${what} failed` });
     };
-    const answered = (answer: HandshakeAnswer): void => {
+    const answered = (answer: Answer): void => {
       if (this.state !== 'asking') return;
-      let verdict: Refusal | Additions;
+      let verdict: Read;
       try {
-        verdict = readAnswer(answer);
+        verdict = read(answer);
       } catch (error) {
         failed(error);
         return;
       }
-      if ('status' in verdict) this.refuse(verdict);
-      else this.admit(candidate, verdict);
+      then(verdict);
     };
-    this.state = 'asking';
-    context.deadlines.arm(this, context.values.handlerTimeout);
-    this.socket.pause();
-    let answer: HandshakeAnswer | Promise<HandshakeAnswer>;
+    let answer: Answer | Promise<Answer>;
     try {
-      answer = candidate.route?.resource.onHandshake?.(candidate.request);
+      answer = ask();
     } catch (error) {
       failed(error);
       return;
     }
     const promise = promiseOf(answer);
-    if (promise === null) answered(answer as HandshakeAnswer);
+    if (promise === null) answered(answer as Answer);
     else {
       this.bytes = Buffer.from(this.bytes); // the chunk that they lie in is gone before the answer comes
       promise.then(answered, failed);

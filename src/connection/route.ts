@@ -1,3 +1,4 @@
+import type { Auth } from '../auth/auth.ts';
 import { printable } from '../log.ts';
 import type { Headers, Refusal } from '../wire/head.ts';
 import type { CompressionSettings } from '../wire/deflate.ts';
@@ -36,8 +37,10 @@ export interface HandshakeRequest {
   readonly kind: Kind;
   /** The ticket that it came by; null: none. */
   readonly ticket: Ticket | null;
-  /** The subprotocols it offers. */
+  /** The subprotocols it offers; a token shown as one (`websock.token.…`) is not among them. */
   readonly protocols: readonly string[];
+  /** What `[auth]` found of it; null: nothing was asked of it. */
+  readonly auth: Auth | null;
 }
 
 /** What `onHandshake` may answer: nothing, a refusal, or what the connection is to carry. */

@@ -55,6 +55,7 @@ async function run(config: Config, version: string): Promise<void> {
     const daemon = new Daemon(config, logger);
     bindProcess(daemon, logger);
     await daemon.load();
+    for (const warning of daemon.warnings) logger.warn(warning);
     await daemon.start();
     if (!values.console) {
       const where = values.logfile === '' ? 'nowhere: logfile is empty' : `to ${values.logfile}`;
@@ -77,7 +78,7 @@ async function check(config: Config): Promise<void> {
   const daemon = new Daemon(config, SILENT);
   await daemon.load();
   const lines = [`configuration: ${config.file ?? 'none, the defaults'}`];
-  for (const warning of config.warnings) lines.push(`warning: ${warning}`);
+  for (const warning of [...config.warnings, ...daemon.warnings]) lines.push(`warning: ${warning}`);
   for (const { url, security, host, port } of daemon.plan.addresses) {
     const clients = { plain: 'ws, tcp, HTTP', tls: 'wss, ssl, HTTPS', both: 'ws, tcp, HTTP, wss, ssl, HTTPS' }[
       security
@@ -92,7 +93,10 @@ async function check(config: Config): Promise<void> {
   }
   lines.push(`connections: at most ${daemon.plan.limits.maxClients}`);
   for (const { path, accepts, app, dialog } of daemon.router.all()) {
-    lines.push(`resource: ${path} for ${[...accepts].join(', ')}, app ${app}${dialog ? '' : ', without the dialog'}`);
+    const { mode } = daemon.plan.guards.of(path) ?? {};
+    const asks = mode === undefined ? '' : `, auth ${mode}`;
+    const talks = dialog ? '' : ', without the dialog';
+    lines.push(`resource: ${path} for ${[...accepts].join(', ')}, app ${app}${talks}${asks}`);
   }
   process.stdout.write(`${lines.join('\n')}\n`);
   for (const { file, why } of daemon.refused) end(2, `${basename(file)} is refused: ${why}`);

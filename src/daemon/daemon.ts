@@ -37,6 +37,8 @@ export class Daemon {
   readonly plan: Plan;
   router = new Router();
   refused: Refused[] = [];
+  /** What should not be as it is, one line each; known when it is loaded. */
+  readonly warnings: string[];
   private readonly config: Config;
   private readonly log: Log;
   private readonly registry = new Registry();
@@ -55,6 +57,7 @@ export class Daemon {
     this.config = config;
     this.log = log;
     this.plan = makePlan(config);
+    this.warnings = [...this.plan.warnings];
     this.limits = new Limits(this.plan.limits);
     this.admission = new Admission(this.limits);
     this.access = new Access({ ...security, ...backend });
@@ -91,6 +94,11 @@ export class Daemon {
     this.refused = loaded.refused;
     for (const { file, why } of this.refused) this.log.error(`Resource refused : ${file}: ${why}`, { file });
     if (this.router.all().length === 0) throw config.error('resources', `no resource in ${folder} can be served`);
+    for (const { name, path } of values.named.auth) {
+      const idle = path.filter((one) => this.router.find(one) === undefined);
+      const where = config.where(`auth.${name}.path`);
+      for (const one of idle) this.warnings.push(`${where}: there is no resource at ${one}, so nothing is asked there`);
+    }
   }
 
   /**
@@ -121,6 +129,7 @@ export class Daemon {
       admission,
       attempts,
       tickets,
+      guards: this.plan.guards,
       routes: this.router,
       keepAliveTimeout: values.http.keepAliveTimeout,
     });
@@ -134,6 +143,7 @@ export class Daemon {
       admission,
       attempts,
       tickets,
+      guards: this.plan.guards,
       registry: this.registry,
       routes: this.router,
       webIdent: values.security.webIdent,

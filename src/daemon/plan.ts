@@ -2,6 +2,7 @@ import { checkOrigins, parseRanges } from '../connection/access.ts';
 import type { LimitValues } from '../connection/limits.ts';
 import type { Config } from '../config/load.ts';
 import { messageOf } from '../errors.ts';
+import { makeGuards, type PathGuards } from './guards.ts';
 import { type ListenAddress, parseAddresses } from '../transport/address.ts';
 import { type CertificateFiles, readCertificate, type TlsOptions } from '../transport/tls.ts';
 
@@ -18,6 +19,9 @@ export interface Plan {
   /** undefined: nothing listens with TLS. */
   readonly tls: TlsOptions | undefined;
   readonly limits: LimitValues;
+  readonly guards: PathGuards;
+  /** One line each, for the log. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -48,7 +52,10 @@ export function makePlan(config: Config): Plan {
   }
   const secure = addresses.find(({ security }) => security !== 'plain');
   const { maxClients } = values.limits;
+  const warnings: string[] = [];
   return {
+    guards: makeGuards(config, warnings),
+    warnings,
     addresses,
     tls: secure === undefined ? undefined : tlsOptions(config, secure, judge),
     limits: {

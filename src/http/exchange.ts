@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Guards } from '../auth/auth.ts';
 import type { Access, Provenance } from '../connection/access.ts';
 import type { Admission } from '../connection/admission.ts';
 import type { Attempts } from '../connection/attempts.ts';
@@ -20,6 +21,7 @@ export interface HttpContext {
   readonly admission: Admission;
   readonly attempts: Attempts;
   readonly tickets: Tickets;
+  readonly guards: Guards;
   readonly routes: Routes;
   /** Seconds that a kept-alive connection may be idle. */
   readonly keepAliveTimeout: number;

@@ -1,8 +1,10 @@
+import { shownBy } from '../auth/shown.ts';
 import { bearer, saysBrowser } from '../connection/access.ts';
 import { judgeBackend } from '../connection/backend.ts';
+import { examine, guardOf } from '../connection/examine.ts';
+import type { Pass } from '../connection/pass.ts';
 import {
   type Additions,
-  type HandshakeAnswer,
   type HandshakeRequest,
   promiseOf,
   readAnswer,
@@ -19,11 +21,12 @@ import type { Exchange, HttpContext } from './exchange.ts';
 import { inTime, LATE } from './intime.ts';
 import { type Answer, Poster } from './poster.ts';
 
-/** Where a POST goes, what `onHandshake` gave, and the ticket that let it in. */
+/** Where a POST goes, what authentication and `onHandshake` gave, and the ticket that let it in. */
 interface Target {
   readonly route: Route;
   readonly additions: Additions;
   readonly ticket: Ticket | null;
+  readonly pass: Pass | null;
 }
 
 /**
@@ -65,23 +68,47 @@ async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal 
   if (route === undefined || !route.accepts.has(request.scheme)) {
     return { status: 404, text: `no such resource: ${printable(path)}` };
   }
-  const given = await asked(context, exchange, route.resource.onHandshake?.(request));
+  const pass = await authenticated(context, exchange, request);
+  if (pass !== null && 'status' in pass) return pass;
+  const given = await asked(
+    context,
+    exchange,
+    'onHandshake',
+    route.resource.onHandshake?.({ ...request, auth: pass?.auth ?? null }),
+  );
   if (given === LATE) return { status: 504, text: limits.over('handlerTimeout').text };
   const answer = readAnswer(given);
-  return 'status' in answer ? answer : { route, additions: answer, ticket: verdict.ticket };
+  return 'status' in answer ? answer : { route, additions: answer, ticket: verdict.ticket, pass };
 }
 
-/** Waits for `onHandshake`. */
-function asked(
+/** What `[auth]` says of who is no backend by its address or key alone; null: nothing is asked of it. */
+async function authenticated(
+  context: HttpContext,
+  exchange: Exchange,
+  request: HandshakeRequest,
+): Promise<Refusal | Pass | null> {
+  const guard = guardOf(context.guards, request.path, request.kind);
+  if (guard === null) return null;
+  const { id } = exchange.connection.peer;
+  const { ip } = request;
+  const shown = shownBy(request, bearer(request.headers.authorization), []);
+  const who = `#${id} ${ip} POST ${printable(request.path)}`;
+  const found = await asked(context, exchange, 'authentication', examine(context, guard, shown, { id, ip, who }));
+  return found === LATE ? { status: 504, text: context.limits.over('handlerTimeout').text } : found;
+}
+
+/** Waits for what `onHandshake`, or authentication, has answered. @param what for the log, if that fails too late. */
+function asked<Given>(
   { deadlines, limits, log }: HttpContext,
   { connection, from, path }: Exchange,
-  given: HandshakeAnswer | Promise<HandshakeAnswer>,
-): HandshakeAnswer | Promise<HandshakeAnswer | typeof LATE> {
+  what: string,
+  given: Given | Promise<Given>,
+): Given | Promise<Given | typeof LATE> {
   const promise = promiseOf(given);
   if (promise === null) return given;
   return inTime(promise, deadlines, limits.values.handlerTimeout, (error) => {
     const { id } = connection.peer;
-    log.error(`#${id} ${from.ip} POST ${printable(path)}: onHandshake failed, too late: ${describeThrown(error)}`, {
+    log.error(`#${id} ${from.ip} POST ${printable(path)}: ${what} failed, too late: ${describeThrown(error)}`, {
       id,
     });
   });
@@ -95,7 +122,17 @@ export function foreign(origin: string): Refusal {
 
 function handshakeOf({ path, query, headers, from, connection }: Exchange, ticket: Ticket | null): HandshakeRequest {
   const scheme = schemeOf('tcp', connection.peer.secure);
-  return { path, query: new URLSearchParams(query), headers, ip: from.ip, scheme, kind: 'tcp', ticket, protocols: [] };
+  return {
+    path,
+    query: new URLSearchParams(query),
+    headers,
+    ip: from.ip,
+    scheme,
+    kind: 'tcp',
+    ticket,
+    protocols: [],
+    auth: null,
+  };
 }
 
 /** Reads the body and hands its messages to the resource, one after the other. */
@@ -127,11 +164,11 @@ async function deliver(context: HttpContext, exchange: Exchange, target: Target)
   };
 }
 
-function posterOf(context: HttpContext, exchange: Exchange, { route, additions, ticket }: Target): Poster {
+function posterOf(context: HttpContext, exchange: Exchange, { route, additions, ticket, pass }: Target): Poster {
   const { scheme, kind, headers, ip, path, query } = handshakeOf(exchange, ticket);
   const { id } = exchange.connection.peer;
   const own = ticket === null ? (headers.ident ?? query.get('ident') ?? '') : '';
-  const ident = additions.ident ?? own;
-  const identity = { id, uuid: '', ident, path, scheme, kind, ip, headers, query: exchange.query, ticket };
+  const ident = additions.ident ?? pass?.ident ?? own;
+  const identity = { id, uuid: '', ident, path, scheme, kind, ip, headers, query: exchange.query, ticket, pass };
   return new Poster(context, route, identity, additions.data);
 }

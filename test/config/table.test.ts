@@ -97,16 +97,28 @@ describe('the shipped websock.ini', () => {
       backend: { allowed: [], trustLoopback: true, key: '', keyFile: '' },
       tickets: { secret: '', secretFile: '', maxTtl: 86_400 },
       stop: { timeout: 10, code: 1001 },
-      named: { tls: [] },
+      auth: { mode: 'none', backends: false, tokens: '' },
+      named: { tls: [], auth: [] },
     });
   });
 
   test('has an example of each repeated section that works when its ; are taken away', () => {
     const lines = text.split('\n');
-    const start = lines.indexOf('; [tls.NAME]');
-    const example = lines.slice(start, lines.indexOf('', start)).filter((line) => /^; (\[|\w+=)/.test(line));
-    const config = load(example.map((line) => line.slice(2)).join('\n'));
+    const examples = ['tls', 'auth'].flatMap((section) => {
+      const start = lines.indexOf(`; [${section}.NAME]`);
+      return lines.slice(start, lines.indexOf('', start)).filter((line) => /^; (\[|\w+=)/.test(line));
+    });
+    const config = load(examples.map((line) => line.slice(2)).join('\n'));
     expect(config.warnings).toEqual([]);
+    expect(config.values.named.auth).toMatchObject([
+      {
+        name: 'NAME',
+        path: ['/chat', '/admin'],
+        mode: 'token',
+        tokenFile: join(etc, 'tokens.txt'),
+        requireExpiry: true,
+      },
+    ]);
     expect(config.values.named.tls).toEqual([
       {
         name: 'NAME',

@@ -67,6 +67,7 @@ export function openBed(options: BedOptions = {}): Bed {
     headers: {},
     query: 'a=1',
     ticket: null,
+    pass: null,
   };
   const Framing = way === 'line' ? LineEngine : WebSocketEngine;
   context.admission.enter(socket.ip);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type Client, Resource } from 'websock';
+import { type Client, type HandshakeAnswer, type HandshakeRequest, Resource } from 'websock';
 import { TestBench } from 'websock/testing';
 
 class Pieces extends Resource {
@@ -58,6 +58,23 @@ describe('a message in pieces, at a client of the bench', () => {
     expect(await tooLong.say(String(1024 * 1024))).toBeUndefined();
     expect([tooLong.received, tooLong.closed?.code]).toEqual([[], 1011]);
   });
+});
+
+test('a client that was authenticated shows it to onHandshake and to the resource', async () => {
+  class Who extends Resource {
+    onHandshake({ auth }: HandshakeRequest): HandshakeAnswer {
+      return auth?.mode === 'jwt' ? { ident: String(auth.claims.sub) } : { status: 403 };
+    }
+    override onData(client: Client): void {
+      client.sendPacket({ opcode: 'who', ident: client.ident, auth: client.auth });
+    }
+  }
+  const bench = new TestBench().mount(Who, '/who');
+  const auth = { mode: 'jwt', claims: { sub: 'zoe' } } as const;
+  const client = await bench.connect({ auth });
+  await client.say('x');
+  expect(client.packets).toEqual([{ opcode: 'who', ident: 'zoe', auth }]);
+  await expect(bench.connect()).rejects.toThrow('refused: 403');
 });
 
 test('what a client has received is text or binary as it was sent', async () => {

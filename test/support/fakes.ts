@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import type { Guards } from '../../src/auth/auth.ts';
 import { Access, type AccessOptions } from '../../src/connection/access.ts';
 import { Admission } from '../../src/connection/admission.ts';
 import { Attempts } from '../../src/connection/attempts.ts';
@@ -156,6 +157,7 @@ export const LIMIT_VALUES: LimitValues = {
   maxClients: 100,
   maxPerIP: 0,
   maxAttempts: 5,
+  maxSession: 10_000,
   sendQueue: 50_000,
 };
 
@@ -173,6 +175,7 @@ export interface ContextOptions {
   routes?: readonly Route[];
   webIdent?: boolean;
   compression?: Compression;
+  guards?: Guards;
 }
 
 /** A context of real parts, but for the log; handed-over streams are in `handed`. */
@@ -197,6 +200,7 @@ export function fakeContext(options: ContextOptions = {}): FakeContext {
     admission: new Admission(limits),
     attempts: new Attempts(limits),
     tickets: new Tickets('the secret of these tests', 86_400),
+    guards: options.guards ?? { of: () => null },
     registry: new Registry(),
     routes: { find: (path) => routes.get(path) },
     webIdent: options.webIdent ?? false,
