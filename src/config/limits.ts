@@ -53,6 +53,12 @@ export const LIMIT_OPTIONS = [
   ),
   row(
     'limits',
+    'proxyTimeout',
+    { type: 'seconds', default: 5, ...TIME, reloadable: true },
+    'How long a proxy may take to send its PROXY header (proxyProtocol=true).',
+  ),
+  row(
+    'limits',
     'closeTimeout',
     { type: 'seconds', default: 5, ...TIME, reloadable: true },
     "How long to wait for a client's answer to a Close frame before its connection is cut.",

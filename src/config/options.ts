@@ -30,7 +30,7 @@ export const OPTIONS = [
     '',
     'adress',
     { aliases: ['address'], type: 'string', default: 'ws://localhost:8096', required: true, reloadable: false },
-    'Where to listen: one URL or several separated by commas. ws:// or tcp:// is plain, wss:// or ssl:// is TLS, ws+wss:// is both on one port, unix:/path is a Unix socket. Without a port it is 80, or 443 with TLS.',
+    'Where to listen: one URL or several separated by commas. ws:// or tcp:// is plain, wss:// or ssl:// is TLS, ws+wss:// is both on one port, unix:/path is a Unix socket. Without a port it is 80, or 443 with TLS; with ?proxyProtocol=true it takes connections of trustedProxies alone, each with a PROXY header first.',
   ),
   row(
     '',
@@ -175,7 +175,7 @@ export const OPTIONS = [
     'security',
     'trustedProxies',
     { type: 'list', default: [], items: 'range', reloadable: true },
-    "The proxies whose X-Forwarded-For is believed to name the client's address.",
+    "The proxies whose X-Forwarded-For, Forwarded or PROXY header is believed to name the client's address. If one of them is on loopback, backends there need the key (see trustLoopback).",
   ),
   row(
     'backend',
@@ -187,7 +187,7 @@ export const OPTIONS = [
     'backend',
     'trustLoopback',
     { type: 'boolean', default: true, reloadable: true },
-    'Let backends come from this host without the key. Set it to false where a proxy runs on this host: what it passes on comes from loopback too.',
+    'Let backends come from this host without the key. Set it to false where a proxy runs on this host: what it passes on comes from loopback too. A loopback address in trustedProxies does the same, but for Unix sockets.',
   ),
   row(
     'backend',

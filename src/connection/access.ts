@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
 import { messageOf } from '../errors.ts';
+import { type ReadHop, readForwarded, readXForwardedFor, rightMost } from '../wire/forwarded.ts';
 import type { Headers, Refusal } from '../wire/head.ts';
 
 type Address = ReturnType<typeof ipaddr.parse>;
@@ -10,11 +11,11 @@ type Range = [Address, number];
 export interface AccessOptions {
   /** Exact origins, and the words `same`, `loopback`, `null` and `*`. */
   readonly allowedOrigins: readonly string[];
-  /** Address ranges of proxies whose forwarding headers count. */
+  /** Address ranges of proxies whose forwarding headers count, and PROXY headers. */
   readonly trustedProxies: readonly string[];
   /** Address ranges that clients of kind `tcp` may come from. */
   readonly allowed: readonly string[];
-  /** Loopback addresses and Unix sockets are in `allowed`. */
+  /** Loopback addresses and Unix sockets are in `allowed`; if a proxy is on loopback, Unix sockets alone. */
   readonly trustLoopback: boolean;
   /** '' : there is none. */
   readonly key: string;
@@ -24,7 +25,10 @@ export interface AccessOptions {
 export interface Provenance {
   /** The client's address, behind a trusted proxy its own. */
   readonly ip: string;
-  /** Whether that address may earn trust: not if somebody forwarded the request that is no trusted proxy. */
+  /**
+   * Whether that address may earn trust: not if somebody forwarded the request that is no trusted proxy, nor if it is the
+   * loopback address of whatever host.
+   */
   readonly known: boolean;
 }
 
@@ -32,6 +36,8 @@ const WORDS = new Set(['same', 'loopback', 'null', '*']);
 /** How many verdicts on origins are kept, and how long an origin and a host may be for that. */
 const VERDICTS_MOST = 256;
 const QUESTION_MOST = 512;
+const IPV4_LOOPBACK = ipaddr.parse('127.0.0.1');
+const IPV6_LOOPBACK = ipaddr.parse('::1');
 const FORWARDING = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via'];
 
 /**
@@ -83,6 +89,16 @@ function within(address: Address, ranges: readonly Range[]): boolean {
   return ranges.some((range) => range[0].kind() === address.kind() && address.match(range));
 }
 
+function holdsLoopback(range: Range): boolean {
+  return range[0].range() === 'loopback' || within(IPV4_LOOPBACK, [range]) || within(IPV6_LOOPBACK, [range]);
+}
+
+/** Whether a proxy may say so of its client: loopback is the proxy's own host, and `unknown` is nowhere. */
+function isElsewhere(ip: string): boolean {
+  const address = parse(ip);
+  return address !== null && address.range() !== 'loopback';
+}
+
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
@@ -94,6 +110,7 @@ export class Access {
   private readonly origins: ReadonlySet<string>;
   private readonly proxies: readonly Range[];
   private readonly allowed: readonly Range[];
+  private readonly trustUnix: boolean;
   private readonly trustLoopback: boolean;
   private readonly key: Buffer | null;
   /** Verdicts on origins already seen: URLs are dear to parse, and pages of one site come again and again. */
@@ -107,7 +124,9 @@ export class Access {
     this.origins = new Set(origins.filter((origin) => !WORDS.has(origin) || origin === 'null'));
     this.proxies = parseRanges(options.trustedProxies);
     this.allowed = parseRanges(options.allowed);
-    this.trustLoopback = options.trustLoopback;
+    this.trustUnix = options.trustLoopback;
+    // What a proxy on this host passes on without a word comes from loopback, too.
+    this.trustLoopback = options.trustLoopback && !this.proxies.some(holdsLoopback);
     this.key = options.key === '' ? null : digest(options.key);
   }
 
@@ -117,17 +136,28 @@ export class Access {
     return address !== null && within(address, this.proxies);
   }
 
-  /** Where a request of the peer at `ip` came from. */
-  locate(ip: string, headers: Headers): Provenance {
+  /**
+   * Where a request of the peer at `ip` came from.
+   * @param proxied the peer is a proxy, and `ip` what its PROXY header says.
+   */
+  locate(ip: string, headers: Headers, proxied = false): Provenance {
+    if (proxied && !isElsewhere(ip)) return { ip, known: false };
     if (!FORWARDING.some((name) => name in headers)) return { ip, known: true };
     if (!this.isProxy(ip)) return { ip, known: false };
-    const chain = headers['x-forwarded-for']?.split(',').map((part) => part.trim()) ?? [];
-    for (let i = chain.length - 1; i >= 0; i--) {
-      const address = parse(chain[i].replace(/^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$/, '$1$2'));
-      if (address === null) return { ip, known: false };
-      if (i === 0 || !within(address, this.proxies)) return { ip: address.toString(), known: true };
-    }
-    return { ip, known: false };
+    const client = this.clientOf(headers);
+    return client === null ? { ip, known: false } : { ip: client, known: isElsewhere(client) };
+  }
+
+  /** The client that a trusted proxy names; null: none, or in one header this and in the other that. */
+  private clientOf(headers: Headers): string | null {
+    const named = (name: string, read: ReadHop): string | null | undefined => {
+      const value = headers[name];
+      return value === undefined ? undefined : rightMost(value, read, (ip) => this.isProxy(ip));
+    };
+    const one = named('x-forwarded-for', readXForwardedFor);
+    const other = named('forwarded', readForwarded);
+    if (one === undefined || other === undefined) return one ?? other ?? null;
+    return one === other ? one : null;
   }
 
   /** Whether a page of `origin` may connect to the host that it named in its Host header. */
@@ -164,7 +194,7 @@ export class Access {
     if (key !== undefined && this.keyMatches(key)) return null;
     if (byAddress && origin.known && this.addressTrusted(origin.ip)) return null;
     if (this.key === null) {
-      const where = origin.known ? origin.ip : `${origin.ip} (which forwarded it)`;
+      const where = origin.known ? origin.ip : `${origin.ip} (forwarded, so its key alone counts)`;
       return { status: 403, text: `backend clients are not allowed from ${where}: see [backend] allowed and key` };
     }
     const text = key === undefined ? 'show the backend key: Authorization: Bearer KEY' : 'the backend key is wrong';
@@ -172,7 +202,7 @@ export class Access {
   }
 
   private addressTrusted(ip: string): boolean {
-    if (ip === 'unix') return this.trustLoopback;
+    if (ip === 'unix') return this.trustUnix;
     const address = parse(ip);
     if (address === null) return false;
     return (this.trustLoopback && address.range() === 'loopback') || within(address, this.allowed);

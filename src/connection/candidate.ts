@@ -98,7 +98,7 @@ export class Candidate {
     const named = type !== undefined && /^(?:php|tcp)$/i.test(type);
     const unnamed = type === undefined && (headers.origin ?? '') === '' && !saysBrowser(headers);
     const script = named || (unnamed && route !== undefined && !acceptsWeb(route));
-    const origin = context.access.locate(socket.ip, headers);
+    const origin = context.access.locate(socket.ip, headers, socket.proxied);
     return new Candidate(
       script ? 'script' : 'web',
       route,
@@ -118,7 +118,8 @@ export class Candidate {
   ): Candidate {
     const target = parseTarget(line.target);
     const route = context.routes.find(target.path);
-    return new Candidate('line', route, target, { ip: socket.ip, known: true }, socket, {}, line.key);
+    const origin = context.access.locate(socket.ip, NONE, socket.proxied);
+    return new Candidate('line', route, target, origin, socket, {}, line.key);
   }
 
   /** Why it may not come in at all, or null. */

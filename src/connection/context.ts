@@ -20,6 +20,8 @@ export interface HttpPeer {
   readonly id: number;
   /** Address of the peer itself, proxy or not. */
   readonly ip: string;
+  /** It is what a PROXY header says: see TransportSocket. */
+  readonly proxied: boolean;
   readonly secure: boolean;
   /** Grows as it takes what it is sent: see TransportSocket. */
   taken(): number;

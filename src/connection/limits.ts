@@ -17,6 +17,7 @@ const ROWS = {
   maxHead: { code: CLOSE.TOO_BIG, text: (n: number) => `a request head of more than ${n} bytes` },
   maxHeaders: { code: CLOSE.TOO_BIG, text: (n: number) => `a request of more than ${n} header fields` },
   headTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete request within ${n} s` },
+  proxyTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete PROXY header within ${n} s` },
   bodyTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete body within ${n} s` },
   closeTimeout: { code: CLOSE.ABNORMAL, text: (n: number) => `it did not leave within ${n} s` },
   handlerTimeout: { code: CLOSE.FAILED, text: (n: number) => `the resource took longer than ${n} s` },

@@ -146,6 +146,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       handOver(this.socket.detach(this.bytes), {
         id: this.id,
         ip: this.socket.ip,
+        proxied: this.socket.proxied,
         secure: this.socket.secure,
         taken: () => this.socket.taken,
       });

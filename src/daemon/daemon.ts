@@ -22,6 +22,8 @@ import { Tickets } from '../packet/ticket.ts';
 import { loadResources, type Refused } from '../resource/loader.ts';
 import { Router } from '../resource/router.ts';
 import { ResourceServer, type ServerContext } from '../resource/server.ts';
+import { takesDirect } from '../transport/address.ts';
+import { ProxyGate } from '../transport/proxied.ts';
 import { chooseTransport, type TransportChoice } from '../transport/selftest.ts';
 import { NetTransport } from '../transport/tcp.ts';
 import type { Listener, TransportSocket } from '../transport/transport.ts';
@@ -47,6 +49,7 @@ export class Daemon {
   private readonly access: Access;
   private readonly admission: Admission;
   private readonly tickets: Tickets;
+  private readonly gate: ProxyGate;
   private listeners: Listener[] = [];
   private context: ConnectionContext | null = null;
   private http: HttpSide | null = null;
@@ -63,6 +66,14 @@ export class Daemon {
     this.access = new Access({ ...security, ...backend });
     if (tickets.secret === '') log.debug('Tickets end with this daemon: [tickets] secret is not set');
     this.tickets = new Tickets(tickets.secret === '' ? randomBytes(32) : tickets.secret, tickets.maxTtl);
+    this.gate = new ProxyGate(
+      {
+        trusts: (ip) => this.access.isProxy(ip),
+        timeout: this.plan.limits.proxyTimeout,
+        late: () => this.limits.over('proxyTimeout').text,
+      },
+      log,
+    );
   }
 
   /**
@@ -106,8 +117,7 @@ export class Daemon {
    * @throws WebsockError WEBSOCK_START if it is the one that was asked for and does not work here.
    */
   async chooseTransport(): Promise<TransportChoice> {
-    const isNeeded = this.plan.addresses.some(({ security }) => security === 'plain');
-    return chooseTransport(isNeeded ? this.config.values.transport : 'net');
+    return chooseTransport(this.plan.addresses.some(takesDirect) ? this.config.values.transport : 'net');
   }
 
   /**
@@ -156,7 +166,8 @@ export class Daemon {
     };
     this.http = http;
     this.context = context;
-    const transport = new NetTransport({ ...values.tcp, tls: this.plan.tls }, log, intake);
+    const { gate } = this;
+    const transport = new NetTransport({ ...values.tcp, tls: this.plan.tls, gate }, log, intake);
     try {
       for (const address of this.plan.addresses) {
         // oxlint-disable-next-line no-await-in-loop -- the first that fails is the one to be told of

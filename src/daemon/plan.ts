@@ -50,6 +50,13 @@ export function makePlan(config: Config): Plan {
       `${SECRET_LEAST} or more: openssl rand -hex 32`,
     );
   }
+  const proxied = addresses.find(({ proxyProtocol }) => proxyProtocol);
+  if (proxied !== undefined && values.security.trustedProxies.length === 0) {
+    throw config.error(
+      'adress',
+      `${proxied.url} takes connections of trusted proxies alone, and there are none: name their addresses in [security] trustedProxies`,
+    );
+  }
   const secure = addresses.find(({ security }) => security !== 'plain');
   const { maxClients } = values.limits;
   const warnings: string[] = [];

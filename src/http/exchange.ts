@@ -97,7 +97,7 @@ export class Exchange {
     const { path, query } = parseTarget(request.url ?? '/');
     this.path = path;
     this.query = query;
-    this.from = context.access.locate(connection.peer.ip, this.headers);
+    this.from = context.access.locate(connection.peer.ip, this.headers, connection.peer.proxied);
   }
 
   /** Of a page; '' for who is no browser. */

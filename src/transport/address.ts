@@ -12,6 +12,13 @@ export interface ListenAddress {
   readonly path: string | undefined;
   /** Permissions of the Unix socket; undefined: what the umask leaves. */
   readonly mode: number | undefined;
+  /** Whoever connects is a proxy and sends a PROXY header first. */
+  readonly proxyProtocol: boolean;
+}
+
+/** Whether what comes may be read as it is, by whatever transport. */
+export function takesDirect({ security, proxyProtocol }: ListenAddress): boolean {
+  return security === 'plain' && !proxyProtocol;
 }
 
 const SECURITY = {
@@ -45,7 +52,7 @@ function parseAddress(url: string): ListenAddress {
   const unix = UNIX_FORM.exec(url);
   if (unix !== null) {
     const mode = parseMode(url, unix[2]);
-    return { url, security: 'plain', host: undefined, port: 0, path: unix[1], mode };
+    return { url, security: 'plain', host: undefined, port: 0, path: unix[1], mode, proxyProtocol: false };
   }
   const match = URL_FORM.exec(url);
   const scheme = match?.[1].toLowerCase() ?? '';
@@ -53,10 +60,22 @@ function parseAddress(url: string): ListenAddress {
   const security = SECURITY[scheme as keyof typeof SECURITY];
   const port = match[3] === undefined ? (security === 'plain' ? 80 : 443) : Number(match[3]);
   if (port > 65535) throw new Error(`'${url}' has a port above 65535`);
-  if (match[4] !== undefined && match[4] !== '') {
-    throw new Error(`'${url}' has an option that is not known: ${match[4]}; a TCP listener has none`);
+  const proxyProtocol = parseProxyProtocol(url, match[4]);
+  const host = match[2].replace(/^\[|\]$/g, '');
+  return { url, security, host, port, path: undefined, mode: undefined, proxyProtocol };
+}
+
+function parseProxyProtocol(url: string, query: string | undefined): boolean {
+  let proxyProtocol = false;
+  for (const [name, value] of new URLSearchParams(query ?? '')) {
+    if (name !== 'proxyProtocol' || (value !== 'true' && value !== 'false')) {
+      throw new Error(
+        `'${url}' has an option that is not known: ${name}=${value}; a TCP listener takes proxyProtocol=true`,
+      );
+    }
+    proxyProtocol = value === 'true';
   }
-  return { url, security, host: match[2].replace(/^\[|\]$/g, ''), port, path: undefined, mode: undefined };
+  return proxyProtocol;
 }
 
 function parseMode(url: string, query: string | undefined): number | undefined {

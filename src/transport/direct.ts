@@ -111,6 +111,10 @@ class DirectSocket implements TransportSocket, PutOff {
     return false;
   }
 
+  get proxied(): boolean {
+    return false;
+  }
+
   get pending(): number {
     const { waiting, handle } = this;
     return waiting === null || handle === null ? 0 : waiting.bytes + handle.writeQueueSize;

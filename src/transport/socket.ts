@@ -40,6 +40,7 @@ function onClose(this: Owned): void {
 export class StreamSocket implements TransportSocket, PutOff {
   readonly ip: string;
   readonly port: number;
+  readonly proxied: boolean;
   readonly secure: boolean;
   reader: Reader = NOBODY;
   /** Why it was closed, if by an error. */
@@ -48,12 +49,16 @@ export class StreamSocket implements TransportSocket, PutOff {
   /** What `writeSoon` has put off: then it is one of those that wait for the end of the turn. */
   private later = '';
 
-  /** @param ip address of the peer, from {@link peerAddress}. */
-  constructor(stream: Socket, ip: string, secure: boolean) {
+  /**
+   * @param ip address of the peer, from {@link peerAddress}, or of the client that a PROXY header names.
+   * @param port of that client; undefined: there is no such header.
+   */
+  constructor(stream: Socket, ip: string, secure: boolean, port?: number) {
     this.stream = stream;
     this.secure = secure;
     this.ip = ip;
-    this.port = stream.remotePort ?? 0;
+    this.port = port ?? stream.remotePort ?? 0;
+    this.proxied = port !== undefined;
     this.stream[SELF] = this;
     stream.on('data', onData);
     stream.on('drain', onDrain);

@@ -5,7 +5,9 @@ import type { Server as TlsServer } from 'node:tls';
 import { messageOf, WebsockError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { refusalResponse } from '../wire/handshake.ts';
-import { formatEndpoint, type ListenAddress } from './address.ts';
+import type { ProxyClient } from '../wire/proxy.ts';
+import { formatEndpoint, type ListenAddress, takesDirect } from './address.ts';
+import type { ProxyGate } from './proxied.ts';
 import { peerAddress, StreamSocket } from './socket.ts';
 import { createTlsServer, type TlsOptions } from './tls.ts';
 import type { Accept, Listener, Transport, TransportSocket } from './transport.ts';
@@ -22,6 +24,8 @@ export interface NetOptions {
   readonly backlog: number;
   /** undefined: no listener may ask for TLS. */
   readonly tls: TlsOptions | undefined;
+  /** For listeners with `proxyProtocol=true`; undefined: there are none. */
+  readonly gate?: ProxyGate;
 }
 
 /**
@@ -45,21 +49,28 @@ interface Opened {
   readonly gone: () => Promise<void>;
 }
 
-/** A listener's way in, and who waits there: sockets whose first byte, or TLS handshake, is still to come. */
+/** A listener's way in, and who waits there: sockets whose PROXY header, first byte, or TLS handshake is still to come. */
 class Door {
   readonly address: ListenAddress;
   readonly accept: Accept;
   readonly waiting = new Map<string, Socket>();
+  /** Whom those are from of which a proxy has said so. */
+  readonly clients = new Map<string, ProxyClient>();
 
   constructor(address: ListenAddress, accept: Accept) {
     this.address = address;
     this.accept = accept;
   }
+
+  /** Address of the client that a socket is from, for the log. */
+  ipOf(socket: Socket): string | undefined {
+    return this.clients.get(keyOf(socket))?.ip ?? socket.remoteAddress;
+  }
 }
 
 /** What a socket and the TLS socket on top of it have in common. */
 function keyOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort}`;
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress}`;
 }
 
 /** Plain and TLS listeners on the public API of node:net and node:tls, but for what an Intake takes. */
@@ -119,7 +130,7 @@ export class NetTransport implements Transport {
   private async open(door: Door, where: { host: string; port: number } | { path: string }): Promise<Opened> {
     const { address } = door;
     const { backlog, keepAlive } = this.options;
-    const intake = address.security === 'plain' ? this.intake : null;
+    const intake = takesDirect(address) ? this.intake : null;
     const server = createServer({
       allowHalfOpen: true,
       noDelay: true,
@@ -138,20 +149,45 @@ export class NetTransport implements Transport {
 
   private takeAll(server: Server, door: Door): void {
     const tls = door.address.security === 'plain' ? undefined : this.tlsServer(door);
-    server.on('connection', (socket) => {
+    const take = (socket: Socket): void => {
       if (tls === undefined) this.give(socket, door, false);
       else this.sniff(socket, door, tls);
+    };
+    server.on('connection', door.address.proxyProtocol ? (socket) => this.identify(socket, door, take) : take);
+  }
+
+  /** Whom it is from stands before everything else, a TLS hello included. */
+  private identify(socket: Socket, door: Door, take: (socket: Socket) => void): void {
+    const { gate } = this.options;
+    if (gate === undefined) throw new Error('a listener for the PROXY protocol without a gate');
+    const key = keyOf(socket);
+    door.waiting.set(key, socket);
+    socket.once('close', () => {
+      if (door.waiting.get(key) !== socket) return;
+      door.waiting.delete(key);
+      door.clients.delete(key);
+    });
+    gate.read(socket, door.address.url, (client) => {
+      door.clients.set(key, client);
+      take(socket);
     });
   }
 
   private give(socket: Socket, door: Door, secure: boolean): void {
-    door.waiting.delete(keyOf(socket));
-    const ip = peerAddress(socket.remoteAddress, door.address.path !== undefined);
+    const { address, clients, waiting } = door;
+    const key = keyOf(socket);
+    const client = clients.get(key);
+    waiting.delete(key);
+    clients.delete(key);
+    // Where a proxy has to say so, its own address is nobody's.
+    const ip = address.proxyProtocol
+      ? (client?.ip ?? null)
+      : peerAddress(socket.remoteAddress, address.path !== undefined);
     if (ip === null) {
       socket.on('error', (error) => this.log.debug(`a client without an address: ${error.message}`));
       socket.destroy();
     }
-    this.admit(ip === null ? null : new StreamSocket(socket, ip, secure), door);
+    this.admit(ip === null ? null : new StreamSocket(socket, ip, secure, client?.port), door);
   }
 
   private admit(socket: TransportSocket | null, door: Door): void {
@@ -166,8 +202,8 @@ export class NetTransport implements Transport {
       tls,
       (socket) => this.give(socket, door, true),
       (socket, why) => {
-        const from = socket.remoteAddress ?? 'a client that left';
-        this.log.info(`TLS handshake with ${from} failed: ${why}`, { ip: socket.remoteAddress, reason: why });
+        const ip = door.ipOf(socket);
+        this.log.info(`TLS handshake with ${ip ?? 'a client that left'} failed: ${why}`, { ip, reason: why });
       },
     );
   }
@@ -179,14 +215,15 @@ export class NetTransport implements Transport {
     door.waiting.set(key, socket);
     const late = setTimeout(
       () => {
-        this.log.info(`${socket.remoteAddress} sent nothing on ${address.url}`, { ip: socket.remoteAddress });
+        const ip = door.ipOf(socket);
+        this.log.info(`${ip} sent nothing on ${address.url}`, { ip });
         socket.destroy();
       },
       (this.options.tls?.timeout ?? 0) * 1000,
     );
     const onEnd = (): void => void socket.end();
     const onError = (error: Error): void => {
-      this.log.debug(`${socket.remoteAddress} left before it sent a byte: ${error.message}`);
+      this.log.debug(`${door.ipOf(socket)} left before it sent a byte: ${error.message}`);
     };
     socket.on('error', onError);
     socket.once('close', () => {
@@ -203,14 +240,15 @@ export class NetTransport implements Transport {
       socket.unshift(first);
       if (first[0] === TLS_HANDSHAKE) tls.emit('connection', socket);
       else if (address.security === 'both') this.give(socket, door, false);
-      else this.refusePlain(socket, address);
+      else this.refusePlain(socket, door);
     });
   }
 
-  private refusePlain(socket: Socket, address: ListenAddress): void {
-    this.log.info(`${socket.remoteAddress} spoke plain text on ${address.url}: refused`, { ip: socket.remoteAddress });
+  private refusePlain(socket: Socket, door: Door): void {
+    const ip = door.ipOf(socket);
+    this.log.info(`${ip} spoke plain text on ${door.address.url}: refused`, { ip });
     const gone = setTimeout(() => socket.destroy(), 1000);
-    socket.on('error', (error) => this.log.debug(`${socket.remoteAddress}: ${error.message}`));
+    socket.on('error', (error) => this.log.debug(`${ip}: ${error.message}`));
     socket.once('close', () => clearTimeout(gone));
     socket.end(NOT_TLS, 'latin1');
     socket.resume();

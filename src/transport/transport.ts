@@ -30,6 +30,8 @@ export interface TransportSocket {
   readonly ip: string;
   /** The peer's port; 0 for a Unix socket. */
   readonly port: number;
+  /** A proxy has said so, in a PROXY header; of a client that it did not name, `ip` is `unknown` and `port` 0. */
+  readonly proxied: boolean;
   readonly secure: boolean;
   reader: Reader;
   /** Bytes written that the kernel has not taken yet. */

@@ -135,8 +135,71 @@ describe('locate', () => {
     },
   );
 
-  test('a trusted proxy that forwards without X-Forwarded-For names nobody', () => {
-    expect(proxied.locate('10.0.0.1', { via: '1.1 proxy' })).toEqual({ ip: '10.0.0.1', known: false });
+  test('a trusted proxy that forwards without X-Forwarded-For or Forwarded names nobody', () => {
+    for (const name of ['via', 'x-real-ip']) {
+      expect(proxied.locate('10.0.0.1', { [name]: '192.0.2.9' })).toEqual({ ip: '10.0.0.1', known: false });
+    }
+  });
+
+  test.each([
+    ['for=192.0.2.9', '192.0.2.9'],
+    ['for=127.0.0.1, for="192.0.2.9:5", For="10.0.0.2";by=_x', '192.0.2.9'],
+    ['for="[2001:db8::9]:5555";proto=https', '2001:db8::9'],
+    ['for=192.0.2.9, for=10.0.0.3, for=10.0.0.2', '192.0.2.9'],
+  ])('Forwarded: %s from a trusted proxy is %s', (forwarded, ip) => {
+    expect(proxied.locate('10.0.0.1', { forwarded })).toEqual({ ip, known: true });
+    expect(proxied.locate('192.0.2.1', { forwarded })).toEqual({ ip: '192.0.2.1', known: false });
+  });
+
+  test.each(['', 'for=unknown', 'for=_hidden', 'for=192.0.2.9, for=unknown, for=10.0.0.2', 'proto=https', '192.0.2.9'])(
+    'Forwarded: %j says nothing: the peer, without trust',
+    (forwarded) => {
+      expect(proxied.locate('10.0.0.1', { forwarded })).toEqual({ ip: '10.0.0.1', known: false });
+    },
+  );
+
+  test.each([
+    ['192.0.2.9, 10.0.0.2', 'for=127.0.0.1, for=192.0.2.9', '192.0.2.9'],
+    ['2001:DB8::9', 'for="[2001:db8:0::9]:1"', '2001:db8::9'],
+    ['192.0.2.9', 'for=192.0.2.8', null],
+    ['192.0.2.9', 'for=unknown', null],
+    ['unknown', 'for=192.0.2.9', null],
+    ['unknown', 'for=unknown', null],
+  ])('X-Forwarded-For: %s beside Forwarded: %s is %s', (xff, forwarded, ip) => {
+    const found = ip === null ? { ip: '10.0.0.1', known: false } : { ip, known: true };
+    expect(proxied.locate('10.0.0.1', { 'x-forwarded-for': xff, forwarded })).toEqual(found);
+  });
+
+  test.each(['127.0.0.1', '127.3.2.1', '::1', '::ffff:127.0.0.1', '::ffff:7f00:1'])(
+    'loopback that a proxy names is its own host: %s is shown, and earns nothing',
+    (named) => {
+      const everyone = access({ trustedProxies: ['10.0.0.0/8'], allowed: ['127.0.0.0/8', '::1'] });
+      const headers: Record<string, string>[] = [
+        { 'x-forwarded-for': named },
+        { forwarded: `for="${named.includes(':') ? `[${named}]` : named}"` },
+      ];
+      for (const found of headers.map((header) => everyone.locate('10.0.0.1', header))) {
+        expect(found).toEqual({ ip: expect.stringMatching(/^(?:127\.\d+\.\d+\.\d+|::1)$/), known: false });
+        expect(everyone.judgeBackend(found, undefined, true)).toMatchObject({ status: 403 });
+      }
+      const header = everyone.locate(named, {}, true);
+      expect(header.known).toBe(false);
+      expect(everyone.judgeBackend(header, undefined, true)).toMatchObject({ status: 403 });
+    },
+  );
+
+  test('who comes by a PROXY header has the address in it, and what it forwards counts if that is a proxy', () => {
+    const ranges = access({ trustedProxies: ['10.0.0.0/8'], allowed: ['192.0.2.0/24'] });
+    const xff = { 'x-forwarded-for': '192.0.2.9' };
+    expect(ranges.locate('198.51.100.1', {}, true)).toEqual({ ip: '198.51.100.1', known: true });
+    expect(ranges.locate('198.51.100.1', xff, true)).toEqual({ ip: '198.51.100.1', known: false });
+    expect(ranges.locate('10.0.0.7', xff, true)).toEqual({ ip: '192.0.2.9', known: true });
+    const named = ranges.locate('192.0.2.9', {}, true);
+    expect(ranges.judgeBackend(named, undefined, true)).toBeNull();
+    const unnamed = ranges.locate('unknown', {}, true);
+    expect(unnamed).toEqual({ ip: 'unknown', known: false });
+    expect(ranges.judgeBackend(unnamed, undefined, true)).toMatchObject({ status: 403 });
+    expect(ranges.locate('unknown', xff, true)).toEqual({ ip: 'unknown', known: false });
   });
 
   test('isProxy', () => {
@@ -176,6 +239,22 @@ describe('judgeBackend', () => {
     expect(named.judgeBackend(from('127.0.0.2'), undefined, true)).not.toBeNull();
   });
 
+  test.each(['127.0.0.1', '127.0.0.0/8', '127.0.0.9', '::1', '0.0.0.0/0', '::/0'])(
+    'a trusted proxy on this host (%s): loopback is not trusted, unless `allowed` names it; Unix sockets are',
+    (proxy) => {
+      const proxied = access({ trustedProxies: ['10.0.0.0/8', proxy] });
+      for (const ip of ['127.0.0.1', '127.0.0.2', '::1', '::ffff:127.0.0.1']) {
+        expect(proxied.judgeBackend(from(ip), undefined, true)).toMatchObject({ status: 403 });
+      }
+      expect(proxied.judgeBackend(from('unix'), undefined, true)).toBeNull();
+      const named = access({ trustedProxies: [proxy], allowed: ['127.0.0.2'] });
+      expect(named.judgeBackend(from('127.0.0.2'), undefined, true)).toBeNull();
+      expect(named.judgeBackend(from('127.0.0.3'), undefined, true)).toMatchObject({ status: 403 });
+      const elsewhere = access({ trustedProxies: ['10.0.0.0/8', '192.0.2.1'] });
+      expect(elsewhere.judgeBackend(from('127.0.0.1'), undefined, true)).toBeNull();
+    },
+  );
+
   test('`allowed` names ranges of both families', () => {
     const ranges = access({ allowed: ['192.0.2.0/24', 'fe80::/10'] });
     for (const ip of ['192.0.2.7', '::ffff:192.0.2.7', 'fe80::1', 'fe80::1%eth0']) {
@@ -187,7 +266,7 @@ describe('judgeBackend', () => {
   test('an address of which nobody knows that it is true earns nothing, nor does one behind a page', () => {
     expect(access().judgeBackend(from('127.0.0.1', false), undefined, true)).toEqual({
       status: 403,
-      text: 'backend clients are not allowed from 127.0.0.1 (which forwarded it): see [backend] allowed and key',
+      text: 'backend clients are not allowed from 127.0.0.1 (forwarded, so its key alone counts): see [backend] allowed and key',
     });
     expect(access().judgeBackend(from('127.0.0.1'), undefined, false)).toMatchObject({ status: 403 });
   });

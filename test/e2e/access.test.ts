@@ -132,6 +132,58 @@ describe('a backend has to be trusted', () => {
     expect((await curl(...forwarded('rubbish'))).status).toBe(401);
   });
 
+  withCurl(
+    'so it does in Forwarded, and in both where they agree; malformed, or at odds, they name nobody',
+    async () => {
+      const me = ['-d', '{"opcode":"me"}', `http://127.0.0.1:${keyed.port}/lab`];
+      const names = [
+        ['Forwarded: for=192.0.2.7'],
+        ['Forwarded: for=198.51.100.1, for="192.0.2.7:5";proto=https, for=127.0.0.1'],
+        ['Forwarded: for="', 'Forwarded: for=192.0.2.7'],
+        ['X-Forwarded-For: 198.51.100.1', 'X-Forwarded-For: 192.0.2.7'],
+        ['X-Forwarded-For: 192.0.2.7', 'Forwarded: for=192.0.2.7'],
+        [`X-Forwarded-For: ${','.repeat(7000)}192.0.2.7`],
+      ];
+      for (const headers of names) {
+        const response = await curl(...headers.flatMap((header) => ['-H', header]), ...me);
+        expect([headers, response.status]).toEqual([headers, 200]);
+        expect(response.json().packets).toMatchObject([{ ip: '192.0.2.7' }]);
+      }
+      const namesNobody = [
+        ['Forwarded: for=192.0.2.7, for=_hidden'],
+        ['Forwarded: for=192.0.2.7, for=unknown, for=127.0.0.1'],
+        ['Forwarded: for=192.0.2.7;for=192.0.2.7'],
+        ['Forwarded: for="192.0.2.7'],
+        ['X-Forwarded-For: 192.0.2.7', 'X-Forwarded-For: 2130706433'],
+        ['X-Forwarded-For: 192.0.2.7', 'X-Forwarded-For;'],
+        [`X-Forwarded-For: 192.0.2.7${','.repeat(7000)}`],
+        [`Forwarded: for=192.0.2.7${','.repeat(7000)}`],
+        ['X-Forwarded-For: 192.0.2.7', 'Forwarded: for=192.0.2.8'],
+        ['X-Forwarded-For: 192.0.2.7', 'Forwarded: for=127.0.0.1'],
+        ['X-Real-IP: 192.0.2.7'],
+      ];
+      for (const headers of namesNobody) {
+        const given = headers.flatMap((header) => ['-H', header]);
+        expect([headers, (await curl(...given, ...me)).status]).toEqual([headers, 401]);
+        const response = await curl('-H', `Authorization: Bearer ${KEY}`, ...given, ...me);
+        expect([headers, response.json().packets]).toMatchObject([headers, [{ ip: '127.0.0.1' }]]);
+      }
+    },
+  );
+
+  test('a script client too: of a header that comes several times, the last address counts', async () => {
+    for (const [first, last, status] of [
+      ['198.51.100.1', '192.0.2.7', 101],
+      ['192.0.2.7', '198.51.100.1', 401],
+      ['192.0.2.7', 'rubbish', 401],
+    ] as const) {
+      const peer = await RawPeer.open({ port: keyed.port });
+      peer.write(upgradeRequest('/lab', { 'Client-Type': 'php', 'X-Forwarded-For': first, 'x-forwarded-for': last }));
+      expect([last, (await peer.head()).slice(9, 12)]).toEqual([last, String(status)]);
+      peer.destroy();
+    }
+  });
+
   test('a web client behind it is seen under its own address', async () => {
     const headers = { 'X-Forwarded-For': '203.0.113.9' };
     const web = await WebPeer.open(`ws://127.0.0.1:${keyed.port}/lab`, { headers });

@@ -1,7 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,6 +8,7 @@ import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { openChromium } from '../support/chromium.ts';
 import { type RunningDaemon, startDaemon } from '../support/daemon.ts';
+import { freePort } from '../support/freeport.ts';
 import { withProgram } from '../support/program.ts';
 
 const README = readFileSync(resolve(import.meta.dirname, '../../README.md'), 'utf8');
@@ -25,16 +25,6 @@ function block(language: string, holding: string): string {
   const found = blocks(language).filter((text) => text.includes(holding));
   if (found.length !== 1) throw new Error(`README has ${found.length} blocks of ${language} with ${holding}`);
   return found[0];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, 'localhost');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 describe('the main job, as README types it, but for its two port numbers', () => {

@@ -22,6 +22,7 @@ const NOBODY: Reader = { onBytes() {}, onBehind() {}, onDrain() {}, onEnd() {}, 
 export class FakeSocket implements TransportSocket {
   ip = '192.0.2.7';
   port = 40_000;
+  proxied = false;
   secure = false;
   reader: Reader = NOBODY;
   /** One entry for each call of write or writeAll. */
@@ -150,6 +151,7 @@ export const LIMIT_VALUES: LimitValues = {
   maxHead: 8192,
   maxHeaders: 100,
   headTimeout: 10,
+  proxyTimeout: 5,
   bodyTimeout: 30,
   closeTimeout: 5,
   handlerTimeout: 60,

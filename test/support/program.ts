@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from '@jest/globals';
 
@@ -13,8 +13,16 @@ type Test = (title: string, body: () => void | Promise<void>, timeout?: number) 
  * @param debianPackage the package of Debian that holds it
  */
 export function withProgram(program: string, debianPackage: string): Test {
-  if (isInstalled(program)) return test;
-  const missing = `needs ${program}: apt-get install ${debianPackage}`;
+  return isInstalled(program) ? test : without(program, debianPackage);
+}
+
+/** The same for what needs a file that a package brings, a module of a program. */
+export function withFile(path: string, debianPackage: string): Test {
+  return existsSync(path) ? test : without(path, debianPackage);
+}
+
+function without(what: string, debianPackage: string): Test {
+  const missing = `needs ${what}: apt-get install ${debianPackage}`;
   if (process.env.CI !== 'true') return (title, body) => test.skip(`${title} (${missing})`, body);
   return (title) =>
     test(title, () => {
@@ -22,8 +30,11 @@ export function withProgram(program: string, debianPackage: string): Test {
     });
 }
 
+/** The PATH, with where Debian puts daemons: not everybody has that in it. */
+export const PROGRAMS = [process.env.PATH ?? '', '/usr/sbin'].join(delimiter);
+
 function isInstalled(program: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+  return PROGRAMS.split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);
       return true;

@@ -10,6 +10,8 @@ export interface Where {
   path?: string;
   /** PEM of the certificate to trust: the connection is TLS, for `localhost`. */
   ca?: string;
+  /** The address that it comes from; default: the system's choice. */
+  localAddress?: string;
 }
 
 export interface Frame {
@@ -56,8 +58,9 @@ export class RawPeer {
   }
 
   static async open(where: Where): Promise<RawPeer> {
-    const { ca, host = '127.0.0.1', port = 0, path } = where;
-    const target: { host?: string; port: number; path?: string } = path === undefined ? { host, port } : { port, path };
+    const { ca, host = '127.0.0.1', port = 0, path, localAddress } = where;
+    const target: { host?: string; port: number; path?: string; localAddress?: string } =
+      path === undefined ? { host, port, localAddress } : { port, path };
     const socket =
       ca === undefined
         ? connectPlain({ ...target, allowHalfOpen: true })

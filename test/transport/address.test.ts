@@ -21,7 +21,9 @@ describe('parseAddresses', () => {
     ['ws+wss://example.org', 'both', 'example.org', 443],
     ['ws://example.org?', 'plain', 'example.org', 80],
   ])('%s', (url, security, host, port) => {
-    expect(parseAddresses(url)).toEqual([{ url, security, host, port, path: undefined, mode: undefined }]);
+    expect(parseAddresses(url)).toEqual([
+      { url, security, host, port, path: undefined, mode: undefined, proxyProtocol: false },
+    ]);
   });
 
   test.each([
@@ -30,7 +32,18 @@ describe('parseAddresses', () => {
     ['unix:/run/websock.sock?mode=777', '/run/websock.sock', 0o777],
     ['unix:/a b', '/a b', undefined],
   ])('%s', (url, path, mode) => {
-    expect(parseAddresses(url)).toEqual([{ url, security: 'plain', host: undefined, port: 0, path, mode }]);
+    expect(parseAddresses(url)).toEqual([
+      { url, security: 'plain', host: undefined, port: 0, path, mode, proxyProtocol: false },
+    ]);
+  });
+
+  test.each([
+    ['ws://a:1?proxyProtocol=true', 'plain', true],
+    ['wss://[::1]:1?proxyProtocol=true', 'tls', true],
+    ['ws+wss://a:1?proxyProtocol=true', 'both', true],
+    ['ws://a:1?proxyProtocol=false', 'plain', false],
+  ])('%s', (url, security, proxyProtocol) => {
+    expect(parseAddresses(url)).toMatchObject([{ url, security, port: 1, proxyProtocol }]);
   });
 
   test('several, with commas, spaces and nothing between', () => {
@@ -61,8 +74,11 @@ describe('parseAddresses', () => {
     ].map((url) => [url, `'${url}' is no address: ${FORMS}`]),
     ['ws://a:65536', "'ws://a:65536' has a port above 65535"],
     ['ws://a:99999999999', "'ws://a:99999999999' has a port above 65535"],
-    ['ws://a:1?backlog=5', "'ws://a:1?backlog=5' has an option that is not known: backlog=5; a TCP listener has none"],
-    ...['mode=0999', 'mode=66', 'mode=00660', 'mode=', 'owner=x'].map((option) => [
+    ...['backlog=5', 'proxyProtocol=yes', 'proxyProtocol=', 'proxyprotocol=true', 'mode=0660'].map((option) => [
+      `ws://a:1?${option}`,
+      `'ws://a:1?${option}' has an option that is not known: ${option}; a TCP listener takes proxyProtocol=true`,
+    ]),
+    ...['mode=0999', 'mode=66', 'mode=00660', 'mode=', 'owner=x', 'proxyProtocol=true'].map((option) => [
       `unix:/a?${option}`,
       `'unix:/a?${option}' has an option that is not known: ${option}; a Unix socket takes mode=0660`,
     ]),
