@@ -59,6 +59,7 @@ mode=none
 webIdent=true
 trustedProxies='127.0.0.1'
 [backend]
+allowed='127.0.0.1'
 key='${KEY}'`;
 
 let daemon: RunningDaemon;
