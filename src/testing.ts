@@ -159,6 +159,10 @@ export class TestClient implements Member, ClientLink {
   readonly client: Client;
   readonly byUuid = true;
   readonly bufferedAmount = 0;
+  /** Messages that were dropped. */
+  dropped = 0;
+  /** Set it to let older messages wait for this client: those sent as `droppable` are dropped. */
+  behind = false;
   private readonly registry: Registry;
   private readonly route: Route;
   private readonly identity: Identity;
@@ -236,11 +240,15 @@ export class TestClient implements Member, ClientLink {
   }
 
   deliver(outgoing: Outgoing): boolean {
-    return this.send(outgoing.data, outgoing.binary);
+    return this.send(outgoing.data, outgoing.binary, undefined, outgoing.droppable);
   }
 
-  send(data: string | Buffer, binary: boolean): boolean {
+  send(data: string | Buffer, binary: boolean, _compress?: boolean, droppable = false): boolean {
     if (this.closed !== null) return false;
+    if (droppable && this.behind) {
+      this.dropped++;
+      return false;
+    }
     this.received.push(binary ? Buffer.from(data as string) : data.toString());
     return true;
   }

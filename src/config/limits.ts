@@ -109,6 +109,12 @@ export const LIMIT_OPTIONS = [
   ),
   row(
     'limits',
+    'maxSendMemory',
+    { type: 'size', default: 256 * MiB, min: MiB, max: 1024 * GiB, reloadable: true },
+    'What may wait to be sent to all clients together. If it is more, those who read most slowly are closed with 1013 until an eighth of this is free.',
+  ),
+  row(
+    'limits',
     'maxSession',
     { type: 'size', default: 256 * KiB, min: KiB, max: 16 * MiB, reloadable: true },
     'The largest file of a PHP session that is read (mode=php-session in [auth]).',

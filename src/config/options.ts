@@ -131,6 +131,12 @@ export const OPTIONS = [
     'How long a kept-alive connection may be idle between two requests.',
   ),
   row(
+    'http',
+    'maxAhead',
+    { type: 'integer', default: 100, min: 1, max: 10_000, unit: 'requests', reloadable: true },
+    'How many requests a client may have sent ahead while an earlier one is being answered. They are answered one after the other, and meanwhile no more is read.',
+  ),
+  row(
     'tcp',
     'keepAlive',
     { type: 'seconds', default: 60, min: 1, max: KEEPIDLE_MAX, reloadable: true },

@@ -18,6 +18,11 @@ export interface SendOptions {
    * default: from `threshold` on. What does not get shorter is sent as it is.
    */
   readonly compress?: boolean;
+  /**
+   * The message is worth nothing late (a dashboard's figures): it is dropped where something sent earlier still waits for the
+   * client, and is not queued behind it. Nobody is closed for it. Default false.
+   */
+  readonly droppable?: boolean;
 }
 
 /** What a resource sees of a connection. `Data` is the type of the plugin's own `data`. */
@@ -48,10 +53,12 @@ export interface Client<Data = unknown> {
   data: Data;
   /** Bytes sent to it that the kernel has not taken yet. */
   readonly bufferedAmount: number;
+  /** Messages sent as `droppable` that were dropped. */
+  readonly dropped: number;
 
   /**
    * Sends one message. `data` is written or copied before this returns.
-   * @returns whether it was queued; false once the client is closed, or was closed for not reading.
+   * @returns whether it was queued; false once the client is closed, or was closed for not reading, and where the message was dropped.
    */
   send(data: string | Buffer, options?: SendOptions): boolean;
   /**
@@ -66,7 +73,7 @@ export interface Client<Data = unknown> {
    */
   sendFragmented(pieces: MessageSource, options?: Pick<SendOptions, 'binary'>): Promise<boolean>;
   /** Sends a packet as JSON text. @returns as {@link send}. @throws TypeError for what JSON cannot hold. */
-  sendPacket(packet: Packet): boolean;
+  sendPacket(packet: Packet, options?: Omit<SendOptions, 'binary'>): boolean;
   /** Sends a WebSocket ping of at most 125 bytes. @returns false where there is none to send: clients of kind `tcp`. @throws RangeError above 125 bytes. */
   ping(payload?: string | Buffer): boolean;
   /**
@@ -82,7 +89,8 @@ export interface Client<Data = unknown> {
 /** What a client does with its connection. */
 export interface ClientLink {
   readonly bufferedAmount: number;
-  send(data: string | Buffer, binary: boolean, compress?: boolean): boolean;
+  readonly dropped: number;
+  send(data: string | Buffer, binary: boolean, compress?: boolean, droppable?: boolean): boolean;
   /** @param binary undefined: as the first piece is. */
   sendFragmented(source: MessageSource, binary: boolean | undefined): Promise<boolean>;
   ping(payload: Buffer): boolean;
@@ -195,12 +203,15 @@ export class LinkedClient implements Client {
   get bufferedAmount(): number {
     return this.link.bufferedAmount;
   }
+  get dropped(): number {
+    return this.link.dropped;
+  }
 
   send(data: string | Buffer, options?: SendOptions): boolean {
     if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
       throw new TypeError('send takes a string or a Buffer; sendPacket takes an object');
     }
-    return this.link.send(data, options?.binary ?? typeof data !== 'string', options?.compress);
+    return this.link.send(data, options?.binary ?? typeof data !== 'string', options?.compress, options?.droppable);
   }
 
   async sendFragmented(pieces: MessageSource, options?: Pick<SendOptions, 'binary'>): Promise<boolean> {
@@ -210,8 +221,8 @@ export class LinkedClient implements Client {
     return this.link.sendFragmented(pieces, options?.binary);
   }
 
-  sendPacket(packet: Packet): boolean {
-    return this.link.send(JSON.stringify(packet), false);
+  sendPacket(packet: Packet, options?: Omit<SendOptions, 'binary'>): boolean {
+    return this.link.send(JSON.stringify(packet), false, options?.compress, options?.droppable);
   }
 
   ping(payload: string | Buffer = ''): boolean {

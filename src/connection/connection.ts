@@ -8,7 +8,8 @@ import type { Deadline } from './deadlines.ts';
 import { Dialog, type DialogHost } from './dialog.ts';
 import type { LimitName } from './limits.ts';
 import type { Stoppable } from './live.ts';
-import { Output, type OutputOwner } from './output.ts';
+import { Output } from './output.ts';
+import type { OutputOwner } from './owing.ts';
 import type { Member } from './registry.ts';
 import type { Route } from './route.ts';
 import { ScriptOutput } from './script.ts';
@@ -241,8 +242,9 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
 
   // ---- what its output tells
 
-  onSlow(limit: 'sendQueue' | 'writeTimeout', owed: number): void {
-    const text = `${this.context.limits.describe(limit).text} (${owed} bytes owed)`;
+  onSlow(limit: 'sendQueue' | 'maxSendMemory' | 'writeTimeout', owed: number): void {
+    const { pace } = this.output;
+    const text = `${this.context.limits.describe(limit).text} (${owed} bytes owed${pace === '' ? '' : `, ${pace}`})`;
     if (this.phase !== Phase.CLOSED) {
       this.exceeded(limit, text);
       return;
@@ -250,6 +252,10 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     this.context.limits.over(limit);
     this.context.log.warn(`${this.who}: over [limits] ${limit}: ${text}: destroyed`, { id: this.id, limit });
     this.socket.destroy();
+  }
+
+  onDrop(owed: number): void {
+    this.context.log.info(`${this.who}: ${owed} bytes wait for it: messages that may be dropped are`, { id: this.id });
   }
 
   onRelief(): void {
@@ -343,7 +349,9 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     if (this.context.log.wants('info')) {
       // Of a client's own code its name is said: the meaning is what it would mean coming from us.
       const meaning = byClient ? (CLOSE_CODES.get(code)?.name ?? '') : meaningOf(code);
-      const text = `${byClient ? 'closed by the client' : 'closed'}: ${code} ${reason === '' ? meaning : reason}`;
+      const { dropped } = this.output;
+      const lost = dropped === 0 ? '' : `; ${dropped} messages to it were dropped`;
+      const text = `${byClient ? 'closed by the client' : 'closed'}: ${code} ${reason === '' ? meaning : reason}${lost}`;
       this.context.log.info(`${this.who} ${text}`, { id: this.id, ip, path, code, reason });
     }
     this.context.reports.run(() => this.dialog.closed(code, reason));

@@ -8,6 +8,7 @@ import type { Admission } from './admission.ts';
 import type { Attempts } from './attempts.ts';
 import type { Cork } from './cork.ts';
 import type { Deadlines } from './deadlines.ts';
+import type { Debts } from './debts.ts';
 import type { InTurn } from './inturn.ts';
 import type { Limits, LimitValues } from './limits.ts';
 import type { Live } from './live.ts';
@@ -37,6 +38,8 @@ export interface ConnectionContext {
   readonly values: LimitValues;
   readonly deadlines: Deadlines;
   readonly cork: Cork;
+  /** What waits to be sent, of all clients together. */
+  readonly debts: Debts;
   readonly access: Access;
   readonly admission: Admission;
   /** Who has shown wrong secrets. */

@@ -69,6 +69,8 @@ export function encodeData(
 export class Outgoing {
   readonly data: string | Buffer;
   readonly binary: boolean;
+  /** It is left out for who has not taken what was sent before. */
+  readonly droppable: boolean;
   private readonly compress: boolean | undefined;
   /** The frame that was asked for last, and what it is the same for. */
   private key = '';
@@ -77,8 +79,9 @@ export class Outgoing {
   private others: Map<string, string | Buffer> | null = null;
 
   /** @param compress see {@link encodeData}. */
-  constructor(data: string | Buffer, binary: boolean, compress?: boolean) {
+  constructor(data: string | Buffer, binary: boolean, compress?: boolean, droppable = false) {
     this.data = data;
+    this.droppable = droppable;
     this.binary = binary;
     this.compress = compress;
   }

@@ -19,6 +19,7 @@ const ROWS = {
   headTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete request within ${n} s` },
   proxyTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete PROXY header within ${n} s` },
   bodyTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete body within ${n} s` },
+  maxAhead: { code: CLOSE.POLICY, text: (n: number) => `more than ${n} requests were sent ahead of their answers` },
   closeTimeout: { code: CLOSE.ABNORMAL, text: (n: number) => `it did not leave within ${n} s` },
   handlerTimeout: { code: CLOSE.FAILED, text: (n: number) => `the resource took longer than ${n} s` },
   writeTimeout: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: nothing taken for ${n} s` },
@@ -26,6 +27,10 @@ const ROWS = {
   maxPerIP: { code: CLOSE.TOO_MANY, text: () => 'Too many connections from: ' },
   maxAttempts: { code: CLOSE.POLICY, text: () => 'too many wrong keys, tokens or tickets from your address' },
   maxSession: { code: CLOSE.FAILED, text: (n: number) => `a session of more than ${n} bytes` },
+  maxSendMemory: {
+    code: CLOSE.TRY_LATER,
+    text: (n: number) => `too slow to read: more than ${n} bytes were waiting for all clients`,
+  },
   sendQueue: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: more than ${n} bytes were waiting` },
 } as const satisfies Record<string, LimitRow>;
 

@@ -12,7 +12,8 @@ import type { ConnectionContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
 import type { Stoppable } from './live.ts';
 import { readOpening } from './opening.ts';
-import { Output, type OutputOwner } from './output.ts';
+import { Output } from './output.ts';
+import type { OutputOwner } from './owing.ts';
 import type { Pass } from './pass.ts';
 import { type Additions, promiseOf, readAnswer } from './route.ts';
 import { ScriptOutput } from './script.ts';
@@ -347,6 +348,10 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
 
   onSlow(): void {
     this.socket.destroy();
+  }
+
+  onDrop(): void {
+    // Nothing that may be dropped is written here.
   }
 
   onBacklog(): void {

@@ -2,15 +2,13 @@ import { NEXT } from '../packet/packet.ts';
 import type { TransportSocket } from '../transport/transport.ts';
 import type { Engine } from '../wire/engine.ts';
 import { giveMemory } from '../wire/spare.ts';
-import type { Cork } from './cork.ts';
-import type { Deadline, Deadlines } from './deadlines.ts';
 import { encodeData, encodeMessage, type Outgoing, STRING_LIMIT } from './encode.ts';
 import type { FragmentOutput } from './fragments.ts';
 import { type Gather, Slab } from './gather.ts';
 import { Held } from './held.ts';
-import type { LimitValues } from './limits.ts';
+import { Owing, type OutputContext, type OutputOwner } from './owing.ts';
 
-/** What gathers under a cork before it is written all the same. */
+/** What gathers under a cork before it is written all the same: a frame that is longer leaves at once. */
 const GATHER_LIMIT = 16384;
 
 /** The longest message that is copied to where frames gather; UTF-8 takes up to three bytes for a character of a string. */
@@ -28,51 +26,32 @@ function nextFrame(engine: Engine): string | Buffer {
   return frame;
 }
 
-/** Who is told what becomes of the output. */
-export interface OutputOwner {
-  /** The client does not read: it is to be closed. `owed`: bytes that wait for it. */
-  onSlow(limit: 'sendQueue' | 'writeTimeout', owed: number): void;
-  /** Too much waits: no more is to be read until `onDrain` of the socket, or `onRelief`. */
-  onBacklog(): void;
-  onRelief(): void;
-}
-
-export interface OutputContext {
-  readonly values: LimitValues;
-  readonly deadlines: Deadlines;
-  readonly cork: Cork;
-}
-
 /**
  * The one writer of a socket: encodes messages, gathers what one chunk of input causes into one write, and bounds what
  * waits for a client that does not read.
  */
-export class Output implements Deadline, FragmentOutput {
-  slot: Set<Deadline> | null = null;
+export class Output extends Owing implements FragmentOutput {
   readonly engine: Engine;
   ended = false;
-  protected readonly socket: TransportSocket;
-  protected readonly context: OutputContext;
-  protected readonly owner: OutputOwner;
   /** What is to be written at the end of the chunk; null: nothing. */
   private gather: Gather | null = null;
   /** What may not be written yet; null: everything may. */
   private held: Held | null = null;
   /** Messages in fragments that wait for a change. */
   private waiters: (() => void)[] | null = null;
-  /** What `socket.taken` was when the write deadline was armed. */
-  private taken = 0;
 
   constructor(socket: TransportSocket, engine: Engine, context: OutputContext, owner: OutputOwner) {
-    this.socket = socket;
+    super(socket, context, owner);
     this.engine = engine;
-    this.context = context;
-    this.owner = owner;
   }
 
   /** Bytes not yet taken by the kernel. */
   get waiting(): number {
-    return this.socket.pending + (this.gather?.size ?? 0) + (this.held?.bytes ?? 0);
+    return this.socket.pending + (this.gather?.size ?? 0) + this.kept;
+  }
+
+  get kept(): number {
+    return this.held?.bytes ?? 0;
   }
 
   /** A message of the client has arrived. @param hold keep everything until its `next` has gone. */
@@ -106,7 +85,7 @@ export class Output implements Deadline, FragmentOutput {
       this.gathering().addCopy(engine.prefix(bytes.length, binary), bytes, engine.suffix);
     }
     this.gathered();
-    return true;
+    return !this.ended;
   }
 
   private sendLong(data: string | Buffer, binary: boolean): boolean {
@@ -118,17 +97,23 @@ export class Output implements Deadline, FragmentOutput {
       this.gathering().addShared(data);
       this.flush();
       if (socket.pending > 0) cork.keep();
-      return true;
+      return !this.ended;
     }
     const frame = encodeMessage(engine, data, binary, data === cork.ascii);
     if (typeof frame === 'string') this.write(frame);
     else this.writeLong(frame);
-    return true;
+    return !this.ended;
   }
 
   /** A message that goes to many: its bytes are shared. @returns whether it was queued. @throws CompressionError */
   share(outgoing: Outgoing): boolean {
-    return this.admit() && this.frame(outgoing.frameFor(this.engine));
+    if (!this.admit()) return false;
+    const frame = outgoing.frameFor(this.engine);
+    if (frame.length <= GATHER_LIMIT || typeof frame === 'string' || this.held !== null) return this.frame(frame);
+    this.gathering().addShared(frame);
+    // Of what waits for a TLS client there is an encrypted copy, its own.
+    this.flush(this.socket.secure ? null : frame);
+    return !this.ended;
   }
 
   /** The `next` of the oldest message that has none yet. */
@@ -164,14 +149,15 @@ export class Output implements Deadline, FragmentOutput {
     this.end();
   }
 
-  /** Writes what was gathered. */
-  flush(): void {
+  /** Writes what was gathered. @param shared it ends with this long frame, which others are sent too. */
+  flush(shared: Buffer | null = null): void {
     const { gather } = this;
     if (gather === null) return;
     this.gather = null;
+    const { size } = gather;
     gather.writeTo(this.socket, this.ended);
     this.context.cork.give(gather);
-    this.watch();
+    this.watch(size, shared);
   }
 
   /** The socket is gone. */
@@ -179,15 +165,8 @@ export class Output implements Deadline, FragmentOutput {
     this.ended = true;
     this.context.deadlines.disarm(this);
     this.gather = this.held = null;
+    this.forgive();
     this.wake();
-  }
-
-  /** The write deadline: a peer that has taken something since it was armed has its time again. */
-  expire(): void {
-    const { pending, taken } = this.socket;
-    if (pending === 0) return;
-    if (taken === this.taken) this.owner.onSlow('writeTimeout', pending);
-    else this.armWrite();
   }
 
   // ---- messages in fragments
@@ -225,6 +204,7 @@ export class Output implements Deadline, FragmentOutput {
 
   /** The socket has drained. */
   drained(): void {
+    this.account();
     this.wake();
     const { held } = this;
     if (held === null || !held.fragmented || !this.isMuch(held.bytes)) this.owner.onRelief();
@@ -239,7 +219,7 @@ export class Output implements Deadline, FragmentOutput {
       held.add(frame);
       this.watchHeld(held);
     }
-    return true;
+    return !this.ended;
   }
 
   /** Whether one more message may be queued; if not, the client is closed for not reading. */
@@ -301,7 +281,8 @@ export class Output implements Deadline, FragmentOutput {
     if (held === null || held.fragmented) return;
     const frames = held.take(all);
     if (!held.awaitsNext) this.held = null;
-    for (const frame of frames) this.write(frame);
+    for (const frame of frames) if (!this.ended) this.write(frame);
+    this.account();
     this.wake();
   }
 
@@ -312,30 +293,14 @@ export class Output implements Deadline, FragmentOutput {
     for (const go of waiters) go();
   }
 
-  /** The socket has much to take, and will say when it has. */
-  private get isFull(): boolean {
-    return this.isMuch(this.socket.pending) && this.socket.willDrain;
-  }
-
-  private isMuch(bytes: number): boolean {
-    return bytes > this.context.values.sendQueue / 2;
-  }
-
-  /** After a write: does the peer keep up? */
-  watch(): void {
-    const { pending } = this.socket;
-    if (pending === 0) return;
-    if (this.slot === null) this.armWrite();
-    if (this.isFull) this.owner.onBacklog();
+  /** What was sent before waits for this client. */
+  protected get isBehind(): boolean {
+    return this.socket.behind || this.held?.fragmented === true;
   }
 
   /** More waits behind a message in fragments: a `next` too, which no limit keeps out. */
   private watchHeld(held: Held): void {
+    this.account();
     if (held.fragmented && this.isMuch(held.bytes)) this.owner.onBacklog();
-  }
-
-  private armWrite(): void {
-    this.taken = this.socket.taken;
-    this.context.deadlines.arm(this, this.context.values.writeTimeout);
   }
 }

@@ -28,6 +28,14 @@ export class ScriptOutput extends Output {
     return this.socket.pending + this.queued;
   }
 
+  override get kept(): number {
+    return this.queued;
+  }
+
+  protected override get isBehind(): boolean {
+    return this.waiting > 0;
+  }
+
   override arrived(_hold: boolean): void {
     this.owing++;
   }
@@ -43,7 +51,8 @@ export class ScriptOutput extends Output {
     this.nexts.push(frame);
     this.queued += frame.length;
     this.pump();
-    if (this.isBehind) this.owner.onBacklog();
+    this.account();
+    if (this.isLate) this.owner.onBacklog();
   }
 
   override control(frame: string): void {
@@ -85,19 +94,21 @@ export class ScriptOutput extends Output {
     this.frames.push(frame);
     this.queued += frame.length;
     this.pump();
-    if (this.isBehind) this.owner.onBacklog();
-    return true;
+    this.account();
+    if (this.isLate) this.owner.onBacklog();
+    return !this.ended;
   }
 
   /** Too much waits for its pace: no more of the client's messages are to be read. */
-  private get isBehind(): boolean {
+  private get isLate(): boolean {
     return this.nexts.length > MAX_NEXTS || this.queued > this.context.values.sendQueue / 2;
   }
 
   private readonly tick = (): void => {
     this.timer = null;
     this.pump();
-    if (this.nexts.length === 0 && !this.isBehind) this.owner.onRelief();
+    this.account();
+    if (this.nexts.length === 0 && !this.isLate) this.owner.onRelief();
   };
 
   private pump(): void {

@@ -35,8 +35,12 @@ export abstract class Sender implements ClientLink {
     return this.identity.kind === 'tcp' && this.engine.hasClose;
   }
 
-  send(data: string | Buffer, binary: boolean, compress?: boolean): boolean {
-    if (this.isGone) return false;
+  get dropped(): number {
+    return this.output.dropped;
+  }
+
+  send(data: string | Buffer, binary: boolean, compress?: boolean, droppable = false): boolean {
+    if (this.isGone || (droppable && this.output.drops())) return false;
     try {
       return this.output.send(data, binary, compress);
     } catch (error) {
@@ -54,7 +58,7 @@ export abstract class Sender implements ClientLink {
   }
 
   deliver(outgoing: Outgoing): boolean {
-    if (this.isGone) return false;
+    if (this.isGone || (outgoing.droppable && this.output.drops())) return false;
     try {
       return this.output.share(outgoing);
     } catch (error) {

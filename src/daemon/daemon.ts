@@ -8,6 +8,7 @@ import { Attempts } from '../connection/attempts.ts';
 import type { ConnectionContext } from '../connection/context.ts';
 import { Cork } from '../connection/cork.ts';
 import { Deadlines } from '../connection/deadlines.ts';
+import { Debts } from '../connection/debts.ts';
 import { InTurn } from '../connection/inturn.ts';
 import { Limits } from '../connection/limits.ts';
 import { Live } from '../connection/live.ts';
@@ -131,10 +132,12 @@ export class Daemon {
     else this.log.warn(`Transport: ${name}, for ${why}`);
     const { log, limits, deadlines, access, admission, tickets } = this;
     const attempts = new Attempts(limits);
+    const debts = new Debts(limits, log);
     const http = new HttpSide({
       log,
       limits,
       deadlines,
+      debts,
       access,
       admission,
       attempts,
@@ -149,6 +152,7 @@ export class Daemon {
       values: limits.values,
       deadlines,
       cork: new Cork(),
+      debts,
       access,
       admission,
       attempts,

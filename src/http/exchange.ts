@@ -6,10 +6,12 @@ import type { Admission } from '../connection/admission.ts';
 import type { Attempts } from '../connection/attempts.ts';
 import type { HttpPeer } from '../connection/context.ts';
 import type { Deadline, Deadlines } from '../connection/deadlines.ts';
+import { Debt, type Debtor, type Debts } from '../connection/debts.ts';
 import type { Limits } from '../connection/limits.ts';
 import type { Routes } from '../connection/route.ts';
 import { type Log, printable } from '../log.ts';
 import type { Tickets } from '../packet/ticket.ts';
+import { InOrder } from './inorder.ts';
 import { type Headers, parseTarget, type Refusal } from '../wire/head.ts';
 
 /** What all HTTP requests share; made once, by the daemon. */
@@ -17,6 +19,7 @@ export interface HttpContext {
   readonly log: Log;
   readonly limits: Limits;
   readonly deadlines: Deadlines;
+  readonly debts: Debts;
   readonly access: Access;
   readonly admission: Admission;
   readonly attempts: Attempts;
@@ -34,41 +37,73 @@ const JSON_TYPE = 'application/json';
 export type Awaited = 'head' | 'body' | 'taken' | 'leave';
 
 /** A connection that speaks HTTP: at any time one deadline keeps it moving. */
-export class HttpConnection implements Deadline {
+export class HttpConnection implements Deadline, Debtor {
   slot: Set<Deadline> | null = null;
   readonly peer: HttpPeer;
   readonly stream: Socket;
-  /** Of the request being answered; of several sent ahead, the last. */
+  /** Its requests: it may send several ahead. */
+  readonly requests: InOrder;
+  /** Of the request being answered. */
   response: ServerResponse | null = null;
   /** It ends with the answer in flight: the daemon stops. */
   last = false;
   awaited: Awaited = 'head';
-  private readonly deadlines: Deadlines;
+  /** Nothing is kept from it: its answers are written. */
+  readonly kept = 0;
+  private readonly context: HttpContext;
   private readonly onLate: (connection: HttpConnection) => void;
-  private taken = 0;
+  private readonly debt: Debt = new Debt(this);
+  private takenBefore = 0;
 
-  constructor(stream: Socket, peer: HttpPeer, deadlines: Deadlines, onLate: (connection: HttpConnection) => void) {
+  constructor(stream: Socket, peer: HttpPeer, context: HttpContext, onLate: (connection: HttpConnection) => void) {
     this.stream = stream;
     this.peer = peer;
-    this.deadlines = deadlines;
+    this.context = context;
     this.onLate = onLate;
+    this.requests = new InOrder(stream);
+  }
+
+  /** Bytes of its answer that wait for it. */
+  get pending(): number {
+    return this.stream.destroyed ? 0 : this.stream.writableLength;
+  }
+
+  get taken(): number {
+    return this.peer.taken();
+  }
+
+  /** Tells what waits for it. */
+  account(): void {
+    this.context.debts.owe(this.debt);
+  }
+
+  /** Too much waits for all clients, and it is slower than others. */
+  giveUp(): void {
+    const { context, peer, pending } = this;
+    const { text } = context.limits.over('maxSendMemory');
+    const pace = this.debt.pace(context.debts.now());
+    context.log.warn(
+      `#${peer.id} ${peer.ip} HTTP: over [limits] maxSendMemory: ${text} (${pending} bytes owed, ${pace}): destroyed`,
+      { id: peer.id, ip: peer.ip, limit: 'maxSendMemory' },
+    );
+    this.stream.destroy();
   }
 
   /** It has `seconds` for `what`, from now on, whatever it was waited for before. */
   await(what: Awaited, seconds: number): void {
     this.awaited = what;
-    this.taken = this.peer.taken();
-    this.deadlines.arm(this, seconds);
+    this.takenBefore = this.taken;
+    this.context.deadlines.arm(this, seconds);
   }
 
   /** It is waited for us. */
   rest(): void {
-    this.deadlines.disarm(this);
+    this.context.deadlines.disarm(this);
   }
 
   /** Whether it has taken some of its answer since it is waited for. */
   get moves(): boolean {
-    return this.peer.taken() !== this.taken;
+    return this.taken !== this.takenBefore;
   }
 
   expire(): void {
@@ -140,6 +175,7 @@ export class Exchange {
     request.resume();
     if (!unread) {
       response.end(body);
+      connection.account();
       return;
     }
     // The answer is all there, but a connection ended while its client still sends would reset, and the answer be lost:

@@ -19,7 +19,7 @@ import type { Refusal } from '../wire/head.ts';
 import { type Body, BodyError, parseBody, readBody } from './body.ts';
 import type { Exchange, HttpContext } from './exchange.ts';
 import { inTime, LATE } from './intime.ts';
-import { type Answer, Poster } from './poster.ts';
+import { type Answer, type AnswerRoom, Poster } from './poster.ts';
 
 /** Where a POST goes, what authentication and `onHandshake` gave, and the ticket that let it in. */
 interface Target {
@@ -150,9 +150,10 @@ async function deliver(context: HttpContext, exchange: Exchange, target: Target)
     return { status: error.status, note: ` ${error.message}`, body: closePacket(error.message) };
   }
   const answers: Answer[] = [];
+  const room: AnswerRoom = { bytes: 0 };
   for (const text of body.messages) {
     const message = target.route.textAsBuffer && typeof text === 'string' ? Buffer.from(text) : text;
-    const poster = posterOf(context, exchange, target);
+    const poster = posterOf(context, exchange, target, room);
     // oxlint-disable-next-line no-await-in-loop -- one at a time and in order, as for every client
     answers.push(await poster.handle(message, { binary: body.binary, buffered: false }));
   }
@@ -164,11 +165,16 @@ async function deliver(context: HttpContext, exchange: Exchange, target: Target)
   };
 }
 
-function posterOf(context: HttpContext, exchange: Exchange, { route, additions, ticket, pass }: Target): Poster {
+function posterOf(
+  context: HttpContext,
+  exchange: Exchange,
+  { route, additions, ticket, pass }: Target,
+  room: AnswerRoom,
+): Poster {
   const { scheme, kind, headers, ip, path, query } = handshakeOf(exchange, ticket);
   const { id } = exchange.connection.peer;
   const own = ticket === null ? (headers.ident ?? query.get('ident') ?? '') : '';
   const ident = additions.ident ?? pass?.ident ?? own;
   const identity = { id, uuid: '', ident, path, scheme, kind, ip, headers, query: exchange.query, ticket, pass };
-  return new Poster(context, route, identity, additions.data);
+  return new Poster(context, route, identity, additions.data, room);
 }

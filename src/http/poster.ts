@@ -1,5 +1,6 @@
 import { type ClientLink, type Identity, LinkedClient } from '../connection/client.ts';
 import type { Deadlines } from '../connection/deadlines.ts';
+import type { Debts } from '../connection/debts.ts';
 import { type MessageSource, sendWhole } from '../connection/fragments.ts';
 import type { Limits } from '../connection/limits.ts';
 import { type Handled, type MessageInfo, promiseOf, type Route } from '../connection/route.ts';
@@ -17,25 +18,37 @@ export interface Answer {
   readonly note: string;
 }
 
+/** What is in the answer of one request so far: its messages share the room. */
+export interface AnswerRoom {
+  bytes: number;
+}
+
 interface PosterContext {
   readonly log: Log;
+  readonly debts: Debts;
   readonly deadlines: Deadlines;
   readonly limits: Limits;
 }
 
 /** The client behind one message of a POST: what the resource sends to it becomes the answer (PROTOCOL.md §7). */
 export class Poster implements ClientLink {
-  bufferedAmount = 0;
+  dropped = 0;
   private readonly context: PosterContext;
   private readonly route: Route;
   private readonly client: LinkedClient;
   private readonly packets: string[] = [];
+  private readonly room: AnswerRoom;
   private closed: { code: number; reason: string } | null = null;
 
-  constructor(context: PosterContext, route: Route, identity: Identity, data: unknown) {
+  constructor(context: PosterContext, route: Route, identity: Identity, data: unknown, room: AnswerRoom) {
     this.context = context;
+    this.room = room;
     this.route = route;
     this.client = new LinkedClient(identity, this, data);
+  }
+
+  get bufferedAmount(): number {
+    return this.room.bytes;
   }
 
   get isGone(): boolean {
@@ -70,9 +83,14 @@ export class Poster implements ClientLink {
     }
   }
 
-  send(data: string | Buffer, binary: boolean): boolean {
+  send(data: string | Buffer, binary: boolean, _compress?: boolean, droppable = false): boolean {
     if (this.closed !== null) return false;
-    if (this.bufferedAmount > this.context.limits.values.sendQueue) {
+    if (this.room.bytes > this.context.limits.values.sendQueue) {
+      if (droppable) {
+        this.dropped++;
+        this.context.debts.dropped++;
+        return false;
+      }
       const { text } = this.context.limits.over('sendQueue');
       this.closed = { code: CLOSE.TRY_LATER, reason: text };
       return false;
@@ -81,7 +99,7 @@ export class Poster implements ClientLink {
       ? JSON.stringify({ opcode: 'binary', base64: Buffer.from(data as Buffer).toString('base64') })
       : jsonOf(data.toString());
     this.packets.push(packet);
-    this.bufferedAmount += packet.length;
+    this.room.bytes += Buffer.byteLength(packet);
     return true;
   }
 

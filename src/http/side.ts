@@ -39,10 +39,12 @@ export class HttpSide {
 
   /** Serves a stream that speaks HTTP. */
   take(stream: Socket, peer: HttpPeer): void {
-    const connection = new HttpConnection(stream, peer, this.context.deadlines, (late) => this.onLate(late));
+    const connection = new HttpConnection(stream, peer, this.context, (late) => this.onLate(late));
     this.connections.set(stream, connection);
     stream.once('close', () => {
       connection.rest();
+      connection.requests.stop();
+      connection.account();
       this.connections.delete(stream);
     });
     connection.await('head', this.context.limits.values.headTimeout);
@@ -77,20 +79,35 @@ export class HttpSide {
       request.socket.destroy();
       return;
     }
+    const { maxAhead } = this.context.limits.values;
+    if (connection.requests.ahead > maxAhead) return; // that it is one too many, the one before it is told
+    const tooMany = connection.requests.ahead === maxAhead;
+    connection.requests.add(() => this.answer(connection, request, response, expectsContinue, tooMany));
+  }
+
+  private answer(
+    connection: HttpConnection,
+    request: IncomingMessage,
+    response: ServerResponse,
+    expectsContinue: boolean,
+    tooMany: boolean,
+  ): void {
     connection.response = response;
     connection.rest();
     request.once('end', () => {
       if (connection.awaited === 'body') connection.rest();
     });
     response.once('close', () => {
-      // Of requests sent ahead, the last one's answer ends the connection's work.
-      if (connection.response !== response) return;
       connection.response = null;
       if (connection.stream.destroyed) return;
+      connection.account();
       // Idle time is kept by node:http, but not the time of the next head.
       connection.await('head', this.context.keepAliveTimeout + this.context.limits.values.headTimeout);
+      connection.requests.done();
     });
-    this.dispatch(new Exchange(this.context, connection, request, response), expectsContinue);
+    const exchange = new Exchange(this.context, connection, request, response);
+    if (tooMany) exchange.refuse({ status: 429, text: this.context.limits.over('maxAhead').text });
+    else this.dispatch(exchange, expectsContinue);
   }
 
   private dispatch(exchange: Exchange, expectsContinue: boolean): void {

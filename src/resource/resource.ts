@@ -1,4 +1,4 @@
-import type { Client, Scheme } from '../connection/client.ts';
+import type { Client, Scheme, SendOptions } from '../connection/client.ts';
 import type { Callbacks, Handled, MessageInfo, Notice } from '../connection/route.ts';
 import { type Packet, parsePacket } from '../packet/packet.ts';
 import type { CompressionSettings } from '../wire/deflate.ts';
@@ -67,16 +67,21 @@ export class Resource implements Callbacks {
   }
 
   /** Sends a text to every other client of kind `websocket` in this app. @returns for how many it was queued. */
-  broadcast(client: Client, message: string | Buffer): number {
-    return this.server.broadcast(message, { except: client.id, binary: false });
+  broadcast(client: Client, message: string | Buffer, options?: Omit<SendOptions, 'binary'>): number {
+    return this.server.broadcast(message, { ...options, except: client.id, binary: false });
   }
 
   /**
    * Sends `message` to whom the packet in it names by `uuid` or `ident`.
    * @returns for how many clients it was queued.
    */
-  feedback(_client: Client, packet: Packet, message?: string | Buffer): number {
-    return this.server.feedback(packet, { text: message });
+  feedback(
+    _client: Client,
+    packet: Packet,
+    message?: string | Buffer,
+    options?: Pick<SendOptions, 'droppable'>,
+  ): number {
+    return this.server.feedback(packet, { ...options, text: message });
   }
 
   /** Closes a client: see `client.close`. */

@@ -11,6 +11,8 @@ export interface FeedbackOptions {
   readonly text?: string | Buffer;
   /** The app whose idents are meant; default: that of the resource. */
   readonly app?: string;
+  /** As in {@link SendOptions}. */
+  readonly droppable?: boolean;
 }
 
 /** What a resource is handed by `registerServer`: the daemon, seen from that resource. */
@@ -94,7 +96,12 @@ export class ResourceServer implements Server {
   }
 
   broadcast(data: string | Buffer, options: { app?: string; except?: number } & SendOptions = {}): number {
-    const outgoing = new Outgoing(data, options.binary ?? typeof data !== 'string', options.compress);
+    const outgoing = new Outgoing(
+      data,
+      options.binary ?? typeof data !== 'string',
+      options.compress,
+      options.droppable,
+    );
     return this.context.hub.broadcast(options.app ?? this.app, outgoing, options.except);
   }
 
@@ -103,7 +110,7 @@ export class ResourceServer implements Server {
     if (target === null) return 0;
     const text = options.text ?? (typeof packet === 'string' ? packet : JSON.stringify(packet));
     const { hub } = this.context;
-    const outgoing = new Outgoing(text, false);
+    const outgoing = new Outgoing(text, false, undefined, options.droppable);
     if ('uuid' in target) return hub.toUuid(target.uuid, outgoing);
     return hub.toIdent(options.app ?? this.app, target.ident, outgoing);
   }

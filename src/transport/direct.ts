@@ -120,6 +120,10 @@ class DirectSocket implements TransportSocket, PutOff {
     return waiting === null || handle === null ? 0 : waiting.bytes + handle.writeQueueSize;
   }
 
+  get behind(): boolean {
+    return this.waiting !== null;
+  }
+
   get taken(): number {
     const { handle } = this;
     return handle === null ? 0 : handle.bytesWritten - handle.writeQueueSize;

@@ -84,6 +84,15 @@ export class StreamSocket implements TransportSocket, PutOff {
     return stream.bytesWritten - stream.writableLength;
   }
 
+  get behind(): boolean {
+    const { stream } = this;
+    if (!this.secure) return stream.writableLength > 0;
+    // What is written with TLS is pending until the event loop turns, taken or not.
+    // oxlint-disable-next-line no-underscore-dangle
+    const queue = stream._handle?._parent?.writeQueueSize;
+    return queue === undefined ? stream.writableNeedDrain : queue > 0;
+  }
+
   get willDrain(): boolean {
     return this.stream.writableNeedDrain;
   }

@@ -36,6 +36,8 @@ export interface TransportSocket {
   reader: Reader;
   /** Bytes written that the kernel has not taken yet. */
   readonly pending: number;
+  /** The kernel has been given bytes, and has not taken them all: it waits for the peer. */
+  readonly behind: boolean;
   /** Grows when the kernel takes something of what was written, and only then: whether it did says whether the peer reads. */
   readonly taken: number;
   /** Whether `reader.onDrain` will be called when nothing is pending any more. */

@@ -22,6 +22,7 @@ function setUp(values: Partial<LimitValues> = {}): Bed {
   const told: string[] = [];
   const output = new Output(socket, new LineEngine(new Recorder(), OPTIONS), context, {
     onSlow: (limit, owed) => void told.push(`${limit} ${owed}`),
+    onDrop: (owed) => void told.push(`drop ${owed}`),
     onBacklog: () => void told.push('backlog'),
     onRelief: () => void told.push('relief'),
   });
@@ -59,7 +60,12 @@ describe('under a cork', () => {
 
   test('outputs of several clients are each written once', () => {
     const [a, b] = [setUp(), setUp()];
-    const other = new Output(b.socket, b.output.engine, a.context, { onSlow() {}, onBacklog() {}, onRelief() {} });
+    const other = new Output(b.socket, b.output.engine, a.context, {
+      onSlow() {},
+      onDrop() {},
+      onBacklog() {},
+      onRelief() {},
+    });
     a.context.cork.begin();
     for (const text of ['1', '2']) {
       a.output.send(text, false);

@@ -34,6 +34,7 @@ function setUp(values: Partial<LimitValues> = {}): Bed {
   const told: string[] = [];
   const output = new ScriptOutput(socket, engine, context, {
     onSlow: (limit, owed) => void told.push(`${limit} ${owed}`),
+    onDrop: (owed) => void told.push(`drop ${owed}`),
     onBacklog: () => void told.push('backlog'),
     onRelief: () => void told.push('relief'),
   });

@@ -6,6 +6,7 @@ import { Attempts } from '../../src/connection/attempts.ts';
 import type { ConnectionContext, HttpPeer } from '../../src/connection/context.ts';
 import { Cork } from '../../src/connection/cork.ts';
 import { Deadlines } from '../../src/connection/deadlines.ts';
+import { Debts } from '../../src/connection/debts.ts';
 import { InTurn } from '../../src/connection/inturn.ts';
 import { Limits, type LimitValues } from '../../src/connection/limits.ts';
 import { Live } from '../../src/connection/live.ts';
@@ -38,6 +39,10 @@ export class FakeSocket implements TransportSocket {
   /** The bytes that detach() put back. */
   detached: Buffer | null = null;
   taken = 0;
+
+  get behind(): boolean {
+    return this.pending > 0;
+  }
 
   get willDrain(): boolean {
     return this.pending > 0;
@@ -150,6 +155,7 @@ export const LIMIT_VALUES: LimitValues = {
   maxFragments: 100,
   maxHead: 8192,
   maxHeaders: 100,
+  maxAhead: 100,
   headTimeout: 10,
   proxyTimeout: 5,
   bodyTimeout: 30,
@@ -161,6 +167,7 @@ export const LIMIT_VALUES: LimitValues = {
   maxAttempts: 5,
   maxSession: 10_000,
   sendQueue: 50_000,
+  maxSendMemory: 10_000_000,
 };
 
 export const ACCESS: AccessOptions = {
@@ -191,13 +198,15 @@ export function fakeContext(options: ContextOptions = {}): FakeContext {
   const limits = new Limits(values);
   const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
   const handed: FakeContext['handed'] = [];
+  const log = new FakeLog();
   return {
-    log: new FakeLog(),
+    log,
     limits,
     values,
     // The clock is the one that fake timers turn.
     deadlines: new Deadlines(() => Date.now()),
     cork: new Cork(),
+    debts: new Debts(limits, log, () => Date.now()),
     access: new Access({ ...ACCESS, ...options.access }),
     admission: new Admission(limits),
     attempts: new Attempts(limits),

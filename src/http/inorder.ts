@@ -1,0 +1,45 @@
+import type { Readable } from 'node:stream';
+
+/**
+ * The requests of one connection, answered one after the other. What a client sends ahead waits, and no more of it is read
+ * until it is answered: what it has in the making is one request, and those of the one read that was under way.
+ */
+export class InOrder {
+  private readonly stream: Readable;
+  private waiting: (() => void)[] = [];
+  private busy = false;
+
+  constructor(stream: Readable) {
+    this.stream = stream;
+  }
+
+  /** How many are waiting behind the one that is being answered. */
+  get ahead(): number {
+    return this.waiting.length;
+  }
+
+  /** Answers a request when those before it are answered. @param answer ends with a call of {@link done}. */
+  add(answer: () => void): void {
+    if (this.busy) {
+      this.waiting.push(answer);
+      this.stream.pause();
+    } else {
+      this.busy = true;
+      answer();
+    }
+  }
+
+  /** The answer is out. */
+  done(): void {
+    const next = this.waiting.shift();
+    this.busy = next !== undefined;
+    // Its body may not have come yet.
+    this.stream.resume();
+    next?.();
+  }
+
+  /** The connection is gone. */
+  stop(): void {
+    this.waiting = [];
+  }
+}
