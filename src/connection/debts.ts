@@ -9,6 +9,8 @@ export interface Debtor {
   readonly kept: number;
   /** Grows as it takes what was written. */
   readonly taken: number;
+  /** With TLS: what is pending is there a second time, encrypted. */
+  readonly secure: boolean;
   /** Too much waits for all, and it is the slowest: it is to be closed; told so again: to be destroyed. */
   giveUp(): void;
 }
@@ -151,7 +153,7 @@ export class Debts {
 
   private count(debt: Debt, pending: number, kept: number): void {
     this.release(debt, debt.written - pending);
-    const own = Math.max(0, pending - debt.shared) + kept;
+    const own = Math.max(0, pending - debt.shared) + kept + (debt.debtor.secure ? pending : 0);
     this.total += own - debt.own;
     debt.own = own;
   }
@@ -177,7 +179,7 @@ export class Debts {
       limit: 'maxSendMemory',
     });
     const now = this.now();
-    const slowest = [...this.all].sort((a, b) => b.slowness(now) - a.slowness(now));
+    const slowest = [...this.all].toSorted((a, b) => b.slowness(now) - a.slowness(now));
     // Who was told to go before, and has not gone.
     for (const debt of slowest) {
       if (this.total <= target) break;

@@ -8,8 +8,8 @@ const SIZE = 128 * 1024;
 const BASE = 2048;
 /** Up to so many bytes leave as a string: no view of the slab has to be made, and none can keep it in use. */
 const STRING_MOST = 4096;
-/** A Buffer longer than this is not copied to stand behind something else. */
-const COPY_MOST = 4096;
+/** A Buffer longer than this is not copied to stand behind something else: who are sent it share it. */
+export const SHARED_LEAST = 4096;
 const NO_BYTES = Buffer.alloc(0);
 
 /** Memory for the frames that leave within one chunk of input: used again and again, as long as the kernel takes them at once. */
@@ -93,7 +93,7 @@ export class Gather {
 
   /** Adds bytes that nobody changes any more. */
   addShared(bytes: Buffer): void {
-    if (this.size > 0 && bytes.length <= COPY_MOST) {
+    if (this.size > 0 && bytes.length <= SHARED_LEAST) {
       this.addCopy('', bytes, '');
       return;
     }

@@ -4,7 +4,7 @@ import type { Engine } from '../wire/engine.ts';
 import { giveMemory } from '../wire/spare.ts';
 import { encodeData, encodeMessage, type Outgoing, STRING_LIMIT } from './encode.ts';
 import type { FragmentOutput } from './fragments.ts';
-import { type Gather, Slab } from './gather.ts';
+import { type Gather, SHARED_LEAST, Slab } from './gather.ts';
 import { Held } from './held.ts';
 import { Owing, type OutputContext, type OutputOwner } from './owing.ts';
 
@@ -109,10 +109,11 @@ export class Output extends Owing implements FragmentOutput {
   share(outgoing: Outgoing): boolean {
     if (!this.admit()) return false;
     const frame = outgoing.frameFor(this.engine);
-    if (frame.length <= GATHER_LIMIT || typeof frame === 'string' || this.held !== null) return this.frame(frame);
+    // Behind others that wait nothing is gained by gathering, and what is not copied is in memory once, for all.
+    const least = this.socket.pending > 0 ? SHARED_LEAST : GATHER_LIMIT;
+    if (frame.length <= least || typeof frame === 'string' || this.held !== null) return this.frame(frame);
     this.gathering().addShared(frame);
-    // Of what waits for a TLS client there is an encrypted copy, its own.
-    this.flush(this.socket.secure ? null : frame);
+    this.flush(frame);
     return !this.ended;
   }
 

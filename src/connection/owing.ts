@@ -55,6 +55,10 @@ export abstract class Owing implements Deadline, Debtor {
     return this.socket.taken;
   }
 
+  get secure(): boolean {
+    return this.socket.secure;
+  }
+
   /** How it reads, for the log; '' for who has always taken everything. */
   get pace(): string {
     return this.debt?.pace(this.context.debts.now()) ?? '';

@@ -72,6 +72,10 @@ export class HttpConnection implements Deadline, Debtor {
     return this.peer.taken();
   }
 
+  get secure(): boolean {
+    return this.peer.secure;
+  }
+
   /** Tells what waits for it. */
   account(): void {
     this.context.debts.owe(this.debt);
