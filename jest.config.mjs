@@ -17,7 +17,7 @@ const project = {
 };
 
 /** What goes wrong where a transport is not as the other: once more, on the one that is not the default. */
-const ON_NET = ['closing', 'hostile', 'http', 'limits', 'stop'];
+const ON_NET = ['behind', 'closing', 'droppable', 'hostile', 'http', 'limits', 'slow', 'stop'];
 
 export default {
   testTimeout: 30000,

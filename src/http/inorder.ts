@@ -8,6 +8,7 @@ export class InOrder {
   private readonly stream: Readable;
   private waiting: (() => void)[] = [];
   private busy = false;
+  private listens = false;
 
   constructor(stream: Readable) {
     this.stream = stream;
@@ -22,6 +23,7 @@ export class InOrder {
   add(answer: () => void): void {
     if (this.busy) {
       this.waiting.push(answer);
+      this.listen();
       this.stream.pause();
     } else {
       this.busy = true;
@@ -33,13 +35,22 @@ export class InOrder {
   done(): void {
     const next = this.waiting.shift();
     this.busy = next !== undefined;
-    // Its body may not have come yet.
-    this.stream.resume();
+    // The body of the last may not have come yet.
+    if (this.waiting.length === 0) this.stream.resume();
     next?.();
   }
 
   /** The connection is gone. */
   stop(): void {
     this.waiting = [];
+  }
+
+  /** node:http resumes its streams at the end of each request: they are paused again. Behind its own listener, which reads on. */
+  private listen(): void {
+    if (this.listens) return;
+    this.listens = true;
+    this.stream.on('resume', () => {
+      if (this.waiting.length > 0) this.stream.pause();
+    });
   }
 }

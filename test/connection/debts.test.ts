@@ -164,9 +164,9 @@ test('the sum is right, whatever is sent and taken in whatever order', () => {
       let own = 0;
       for (const queue of queues) {
         const pending = queue.reduce((sum, { left }) => sum + left, 0);
-        const long_ = queue.filter((piece) => piece.shared !== null);
-        for (const piece of long_) shared.set(piece.shared as Outgoing, piece.bytes);
-        own += Math.max(0, pending - long_.reduce((sum, { bytes }) => sum + bytes, 0));
+        const longOnes = queue.filter((piece) => piece.shared !== null);
+        for (const piece of longOnes) shared.set(piece.shared as Outgoing, piece.bytes);
+        own += Math.max(0, pending - longOnes.reduce((sum, { bytes }) => sum + bytes, 0));
       }
       expect(context.debts.total).toBe(own + [...shared.values()].reduce((sum, bytes) => sum + bytes, 0));
       for (const { output } of readers) output.dispose();
