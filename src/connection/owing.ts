@@ -48,7 +48,9 @@ export abstract class Owing implements Deadline, Debtor {
   protected abstract get isBehind(): boolean;
 
   get pending(): number {
-    return this.socket.pending;
+    const { socket } = this;
+    // With TLS everything is pending until the event loop turns: that is owed to nobody's slowness.
+    return socket.behind ? socket.pending : 0;
   }
 
   get taken(): number {
@@ -94,7 +96,7 @@ export abstract class Owing implements Deadline, Debtor {
    */
   watch(wrote = 0, shared: Buffer | null = null): void {
     if (this.socket.pending === 0) {
-      if (this.debt !== null) this.account();
+      if (this.debt?.counted === true) this.account();
       return;
     }
     const debt = this.owed();
@@ -122,7 +124,7 @@ export abstract class Owing implements Deadline, Debtor {
 
   /** Tells what waits now, where something does or did. */
   protected account(): void {
-    if (this.debt?.counted !== true && this.kept + this.socket.pending === 0) return;
+    if (this.debt?.counted !== true && this.kept === 0 && !this.socket.behind) return;
     this.context.debts.owe(this.owed());
   }
 
