@@ -155,10 +155,71 @@ async function wake(socket: Socket): Promise<{ messages: number; code: number }>
   return { messages, code: 0 };
 }
 
-interface Round {
+interface Figure {
   readonly rate: number;
   readonly before: number;
   readonly peak: number;
+}
+
+/** What is measured, and with what. */
+interface Bench {
+  readonly options: Options;
+  readonly program: Program;
+  readonly port: number;
+  /** Broadcasts to those who read, for the time of a figure. @throws BenchError where a message is missing, or another than was sent. */
+  readonly measure: (name: string) => Promise<Figure>;
+}
+
+/** Builds the load, starts the daemon. */
+async function prepare(options: Options): Promise<Bench> {
+  const { secs, size, readers, stuck } = options;
+  const [serverCpu, loadCpu] = await twoCpus();
+  const wsload = await Wsload.build();
+  const { program, port } = await startDaemon(serverCpu);
+  const { pid } = program;
+  say(`${description()}. Daemon on CPU ${serverCpu}, clients on CPU ${loadCpu}.`);
+  say(`Broadcasts of ${size} B to ${readers} clients, ${secs} s; by turns with ${stuck} more that read nothing.\n`);
+  const load = ['--path', '/bcast', '--mode', 'broadcast', '--verify'];
+  const args = [...load, '--conns', String(readers), '--size', String(size)];
+  const measure = async (name: string): Promise<Figure> => {
+    forgetPeak(pid);
+    const before = memory(pid, 'VmRSS');
+    const { result } = await wsload.run({ port, pid, cpu: loadCpu, files: FILES, secs, warmup: 1, args });
+    const figure = { rate: result.deliveries_per_s ?? 0, before, peak: memory(pid, 'VmHWM') };
+    const { rate, peak } = figure;
+    say(`${name}: ${Math.round(rate)} deliveries/s; resident ${mib(before)} before, ${mib(peak)} at most`);
+    return figure;
+  };
+  return { options, program, port, measure };
+}
+
+/** The figure with those who read nothing among the clients, and what becomes of them. */
+async function withStuck({ options, program, port, measure }: Bench, name: string): Promise<Figure> {
+  const { readers, stuck } = options;
+  const from = program.out.length;
+  const said = (pattern: RegExp): string[] => {
+    const lines = program.out.slice(from).split('\n');
+    return lines.filter((line) => pattern.test(line));
+  };
+  const sleepers: Socket[] = [];
+  /* oxlint-disable no-await-in-loop -- one after the other */
+  while (sleepers.length < stuck) sleepers.push(await stuckClient(port));
+  const figure = await measure(name);
+  // On a machine that is busy it takes more messages than were sent.
+  for (let tries = 0; said(/ closed: 1013 /).length < stuck && tries < 10; tries++) await measure('  and again');
+  /* oxlint-enable no-await-in-loop */
+  claim(`each of the ${readers} got every message, as it was sent`, true);
+  const owed = said(/over \[limits\] \w+: .* bytes owed/);
+  const closed = said(/ closed: 1013 /).length;
+  if (owed.length > 0) say(`  the log: ${owed[0].replace(/^.*?WARN /, '')}`);
+  claim(
+    `${closed} of ${stuck} were closed with 1013, and the log says what each was owed`,
+    closed === stuck && owed.length === stuck,
+  );
+  const ends = await Promise.all(sleepers.map(wake));
+  const all = ends.every(({ code }) => code === 1013);
+  claim('awake, each of them finds a Close frame with 1013 at the end of what it was sent', all);
+  return figure;
 }
 
 async function main(): Promise<void> {
@@ -167,75 +228,17 @@ async function main(): Promise<void> {
     say(USAGE);
     return;
   }
-  const { rounds, secs, size, readers, stuck } = options;
-  const [serverCpu, loadCpu] = await twoCpus();
-  const wsload = await Wsload.build();
-  const { program, port } = await startDaemon(serverCpu);
-  const { pid } = program;
-  say(`${description()}. Daemon on CPU ${serverCpu}, clients on CPU ${loadCpu}.`);
-  say(`Broadcasts of ${size} B to ${readers} clients, ${secs} s; by turns with ${stuck} more that read nothing.\n`);
-
-  const measure = async (): Promise<Round> => {
-    forgetPeak(pid);
-    const before = memory(pid, 'VmRSS');
-    const args = [
-      '--path',
-      '/bcast',
-      '--mode',
-      'broadcast',
-      '--conns',
-      String(readers),
-      '--size',
-      String(size),
-      '--verify',
-    ];
-    // It throws where a message is missing, or not the one that was sent.
-    const { result } = await wsload.run({ port, pid, cpu: loadCpu, files: FILES, secs, warmup: 1, args });
-    return { rate: result.deliveries_per_s ?? 0, before, peak: memory(pid, 'VmHWM') };
-  };
-  const show = (name: string, { rate, before, peak }: Round): void =>
-    say(`${name}: ${Math.round(rate)} deliveries/s; resident ${mib(before)} before, ${mib(peak)} at most`);
-
-  /** How each round went without those who do not read, and with them. */
-  const pairs: [Round, Round][] = [];
-  /* oxlint-disable no-await-in-loop -- one after the other */
-  for (let round = 1; round <= rounds; round++) {
-    const without = await measure();
-    show(`round ${round}, without`, without);
-    const from = program.out.length;
-    const sleepers: Socket[] = [];
-    while (sleepers.length < stuck) sleepers.push(await stuckClient(port));
-    const during = await measure();
-    show(`round ${round}, with   `, during);
-    claim(`each of the ${readers} got every message, as it was sent`, true);
-    const said = (pattern: RegExp): string[] =>
-      program.out
-        .slice(from)
-        .split('\n')
-        .filter((line) => pattern.test(line));
-    // On a machine that is busy it takes more messages than were sent.
-    for (let tries = 0; said(/ closed: 1013 /).length < stuck && tries < 10; tries++) await measure();
-    const owed = said(/over \[limits\] \w+: .* bytes owed/);
-    const closed = said(/ closed: 1013 /);
-    if (owed.length > 0) say(`  the log: ${owed[0].replace(/^.*?WARN /, '')}`);
-    claim(
-      `${closed.length} of ${stuck} were closed with 1013, and the log says what each was owed`,
-      closed.length === stuck && owed.length === stuck,
-    );
-    const ends = await Promise.all(sleepers.map(wake));
-    claim(
-      `awake, each finds a Close frame with 1013 at the end of what it was sent`,
-      ends.every(({ code }) => code === 1013),
-    );
-    pairs.push([without, during]);
+  const bench = await prepare(options);
+  /** Without those who do not read, and with them. */
+  const pairs: [Figure, Figure][] = [];
+  for (let round = 1; round <= options.rounds; round++) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    pairs.push([await bench.measure(`round ${round}, without`), await withStuck(bench, `round ${round}, with   `)]);
   }
-  /* oxlint-enable no-await-in-loop */
-  await program.stop();
-
+  await bench.program.stop();
   const ratios = pairs.map(([without, during]) => during.rate / without.rate).toSorted((a, b) => a - b);
-  say(
-    `\nwith / without: ${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}; median ${ratios[ratios.length >> 1].toFixed(2)}`,
-  );
+  const median = ratios[ratios.length >> 1].toFixed(2);
+  say(`\nwith / without: ${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}; median ${median}`);
   const grown = Math.max(...pairs.map(([without, during]) => during.peak - without.peak));
   claim(`the daemon took ${mib(Math.max(0, grown))} more for them, at most ${mib(ROOM)}`, grown <= ROOM);
   if (failures > 0) process.exitCode = 1;

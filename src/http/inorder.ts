@@ -8,7 +8,7 @@ export class InOrder {
   private readonly stream: Readable;
   private waiting: (() => void)[] = [];
   private busy = false;
-  private listens = false;
+  private insists = false;
 
   constructor(stream: Readable) {
     this.stream = stream;
@@ -23,7 +23,7 @@ export class InOrder {
   add(answer: () => void): void {
     if (this.busy) {
       this.waiting.push(answer);
-      this.listen();
+      this.insist();
       this.stream.pause();
     } else {
       this.busy = true;
@@ -46,9 +46,9 @@ export class InOrder {
   }
 
   /** node:http resumes its streams at the end of each request: they are paused again. Behind its own listener, which reads on. */
-  private listen(): void {
-    if (this.listens) return;
-    this.listens = true;
+  private insist(): void {
+    if (this.insists) return;
+    this.insists = true;
     this.stream.on('resume', () => {
       if (this.waiting.length > 0) this.stream.pause();
     });

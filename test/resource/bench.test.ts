@@ -89,3 +89,27 @@ test('what a client has received is text or binary as it was sent', async () => 
   expect(await client.say('x')).toEqual({ opcode: 'next', fyi: '' });
   expect(client.received).toEqual(['broadcast', 'text', Buffer.from('bytes')]);
 });
+
+test('a client that is behind is not sent what may be dropped, however it is sent', async () => {
+  class Ticks extends Resource {
+    override onData(client: Client): Record<string, unknown> {
+      const packet = { opcode: 'tick', uuid: client.uuid };
+      return {
+        sent: client.send('1', { droppable: true }),
+        packet: client.sendPacket(packet, { droppable: true }),
+        written: this.server.write(client.id, '2', { droppable: true }),
+        broadcast: this.server.broadcast('3', { droppable: true }),
+        feedback: this.feedback(client, packet, '4', { droppable: true }),
+        always: client.send('5'),
+        dropped: client.dropped,
+      };
+    }
+  }
+  const client = await new TestBench().mount(Ticks, '/ticks').connect();
+  const all = { sent: true, packet: true, written: true, broadcast: 1, feedback: 1, always: true, dropped: 0 };
+  expect(await client.say('x')).toMatchObject(all);
+  client.behind = true;
+  const none = { sent: false, packet: false, written: false, broadcast: 0, feedback: 0, always: true, dropped: 5 };
+  expect(await client.say('x')).toMatchObject(none);
+  expect(client.received.slice(6)).toEqual(['5']);
+});
