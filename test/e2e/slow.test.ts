@@ -171,3 +171,31 @@ test.each([
     }
   },
 );
+
+test('answers to POSTs that nobody takes count as well; their clients are cut off, the slowest first', async () => {
+  const daemon = await startDaemon({ ini: '[limits]\nmaxSendMemory=16MiB', extra: SLOW });
+  try {
+    const { port } = daemon;
+    const body = JSON.stringify({ opcode: 'fill', size: 8 * MIB });
+    const request = `POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const before = residentOf(daemon.pid);
+    const stuck = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const peer = await RawPeer.open({ port });
+        peer.socket.pause();
+        peer.write(request);
+        return peer;
+      }),
+    );
+    await daemon.said(
+      /WARN #\d+ 127\.0\.0\.1 HTTP: over \[limits\] maxSendMemory: too slow to read: more than 16777216 bytes were waiting for all clients \(\d+ bytes owed, \d+ taken in the last [\d.]+ s\): destroyed/,
+    );
+    const honest = await RawPeer.open({ port });
+    honest.write(request);
+    expect((await honest.response()).body.length).toBeGreaterThan(8 * MIB);
+    expect(residentOf(daemon.pid) - before).toBeLessThan(20 * 8 * MIB);
+    for (const peer of [...stuck, honest]) peer.destroy();
+  } finally {
+    await daemon.dispose();
+  }
+});
