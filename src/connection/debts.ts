@@ -179,7 +179,10 @@ export class Debts {
       limit: 'maxSendMemory',
     });
     const now = this.now();
-    const slowest = [...this.all].toSorted((a, b) => b.slowness(now) - a.slowness(now));
+    // Asked once of each: it takes a call into Node.
+    const slowness = new Map<Debt, number>();
+    for (const debt of this.all) slowness.set(debt, debt.slowness(now));
+    const slowest = [...slowness].toSorted(([, a], [, b]) => b - a).map(([debt]) => debt);
     // Who was told to go before, and has not gone.
     for (const debt of slowest) {
       if (this.total <= target) break;
