@@ -47,7 +47,7 @@ export class Output extends Owing implements FragmentOutput {
 
   /** Bytes not yet taken by the kernel. */
   get waiting(): number {
-    return this.socket.pending + (this.gather?.size ?? 0) + this.kept;
+    return this.socket.pending + (this.gather?.size ?? 0) + (this.held?.bytes ?? 0);
   }
 
   get kept(): number {
@@ -109,9 +109,9 @@ export class Output extends Owing implements FragmentOutput {
   share(outgoing: Outgoing): boolean {
     if (!this.admit()) return false;
     const frame = outgoing.frameFor(this.engine);
+    if (frame.length <= SHARED_LEAST || typeof frame === 'string' || this.held !== null) return this.frame(frame);
     // Behind others that wait nothing is gained by gathering, and what is not copied is in memory once, for all.
-    const least = this.socket.pending > 0 ? SHARED_LEAST : GATHER_LIMIT;
-    if (frame.length <= least || typeof frame === 'string' || this.held !== null) return this.frame(frame);
+    if (frame.length <= GATHER_LIMIT && this.socket.pending === 0) return this.frame(frame);
     this.gathering().addShared(frame);
     this.flush(frame);
     return !this.ended;
