@@ -78,6 +78,22 @@ export function pressureContract(name: string, create: CreateTransport): void {
         expect([server.drains, server.finished]).toEqual([1, true]);
       });
 
+      test('is behind only where the kernel is full, however much is written in one turn', async () => {
+        const { peer, server } = await open();
+        const { socket } = server;
+        for (let i = 0; i < 10; i++) {
+          socket.write(pattern(1000));
+          expect(socket.behind).toBe(false);
+        }
+        await readBytes(peer, 10_000);
+        socket.write(pattern(8 * MIB));
+        expect(socket.behind).toBe(true);
+        const got = readBytes(peer, 8 * MIB);
+        await server.until(({ drains }) => drains === 1);
+        await got;
+        expect(socket.behind).toBe(false);
+      });
+
       test('in thousands of small pieces behind a full kernel', async () => {
         const { peer, server } = await open();
         const { socket } = server;
