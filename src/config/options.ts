@@ -54,7 +54,7 @@ export const OPTIONS = [
     '',
     'certFile',
     { type: 'path', default: '', reloadable: true },
-    'The TLS certificate with its chain, PEM. Needed for wss://, ssl:// and ws+wss://.',
+    'The TLS certificate with its chain, PEM. Needed for wss://, ssl:// and ws+wss://. Read again on SIGHUP.',
   ),
   row('', 'pkFile', { type: 'path', default: '', reloadable: true }, 'The private key of certFile, PEM.'),
   row(
@@ -155,6 +155,12 @@ export const OPTIONS = [
     'The oldest version of TLS that is accepted.',
   ),
   row(
+    'tls',
+    'ciphers',
+    { type: 'list', default: [], reloadable: true },
+    "The cipher suites of TLS 1.2, the preferred first, by OpenSSL's names. Empty for ECDHE with AES-GCM or ChaCha20; those of TLS 1.3 are not chosen.",
+  ),
+  row(
     'security',
     'allowedOrigins',
     { type: 'list', default: ['same', 'loopback'], reloadable: true },
@@ -228,7 +234,14 @@ export const REPEATED = [
     section: 'tls',
     help: 'A further certificate, for clients that ask for this host name (SNI). One section for each, under a name of your choice.',
     keys: [
-      { key: 'host', type: 'string', default: '', required: true, example: 'www.example.org', help: 'The host name.' },
+      {
+        key: 'host',
+        type: 'string',
+        default: '',
+        required: true,
+        example: 'www.example.org',
+        help: 'The host name; *.example.org stands for all names with one more label.',
+      },
       {
         key: 'certFile',
         type: 'path',

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Config, loadConfig } from '../config/load.ts';
 import { SILENT } from '../log.ts';
 import { parseArgs } from './args.ts';
+import { expiryNotice } from './certificates.ts';
 import { Daemon, lastWords } from './daemon.ts';
 import { openLogger } from './logger.ts';
 import { bindProcess } from './signals.ts';
@@ -88,8 +89,11 @@ async function check(config: Config): Promise<void> {
   }
   const transport = await daemon.chooseTransport();
   lines.push(`transport: ${transport.name}${transport.why === null ? '' : `, for ${transport.why}`}`);
-  for (const { certFile, host } of daemon.plan.tls?.certificates ?? []) {
+  for (const certificate of daemon.plan.tls?.certificates.all ?? []) {
+    const { certFile, host } = certificate;
     lines.push(`certificate: ${certFile}${host === '' ? '' : ` for ${host}`}`);
+    const notice = expiryNotice(certificate, Date.now());
+    if (notice !== null) lines.push(`warning: ${notice.text}`);
   }
   lines.push(`connections: at most ${daemon.plan.limits.maxClients}`);
   for (const { path, accepts, app, dialog } of daemon.router.all()) {

@@ -30,6 +30,7 @@ import { NetTransport } from '../transport/tcp.ts';
 import type { Listener, TransportSocket } from '../transport/transport.ts';
 import { Compression } from '../wire/compression.ts';
 import { chooseCodec } from '../wire/probe.ts';
+import { CertificateWatch } from './certificates.ts';
 import { makePlan, type Plan } from './plan.ts';
 
 /** Milliseconds that the last words of connections cut off have to get out. */
@@ -51,6 +52,7 @@ export class Daemon {
   private readonly admission: Admission;
   private readonly tickets: Tickets;
   private readonly gate: ProxyGate;
+  private readonly certificates: CertificateWatch | null;
   private listeners: Listener[] = [];
   private context: ConnectionContext | null = null;
   private http: HttpSide | null = null;
@@ -62,6 +64,8 @@ export class Daemon {
     this.log = log;
     this.plan = makePlan(config);
     this.warnings = [...this.plan.warnings];
+    const { tls } = this.plan;
+    this.certificates = tls === undefined ? null : new CertificateWatch(config, tls.certificates, log);
     this.limits = new Limits(this.plan.limits);
     this.admission = new Admission(this.limits);
     this.access = new Access({ ...security, ...backend });
@@ -182,6 +186,12 @@ export class Daemon {
       throw error;
     }
     this.announce();
+    this.certificates?.start();
+  }
+
+  /** Reads the certificates again: those that connect from now on get what is in their files. Nobody is disconnected. */
+  reload(): void {
+    this.certificates?.reload();
   }
 
   /**
@@ -194,6 +204,7 @@ export class Daemon {
     const { timeout, code } = this.config.values.stop;
     const reason = code === 1012 ? 'daemon restarting' : 'daemon stopping';
     context.draining = true;
+    this.certificates?.stop();
     this.log.info(`Stopping server, connections: ${context.admission.count}`);
     const closed = this.close();
     const answered = http.stop();

@@ -4,7 +4,8 @@ import type { Config } from '../config/load.ts';
 import { messageOf } from '../errors.ts';
 import { makeGuards, type PathGuards } from './guards.ts';
 import { type ListenAddress, parseAddresses } from '../transport/address.ts';
-import { type CertificateFiles, readCertificate, type TlsOptions } from '../transport/tls.ts';
+import { Certificates, checkCiphers, type TlsOptions } from '../transport/tls.ts';
+import { certificateError } from './certificates.ts';
 
 /** Open files that are not clients: listeners, log, resources, and what plugins open. */
 const SPARE_FILES = 64;
@@ -80,13 +81,16 @@ function tlsOptions(config: Config, secure: ListenAddress, judge: Judge): TlsOpt
   const { certFile, pkFile } = values;
   if (certFile === '') throw config.error('adress', `${secure.url} needs a certificate: set certFile and pkFile`);
   if (pkFile === '') throw config.error('adress', `${secure.url} needs the private key of its certificate: set pkFile`);
-  const certificates: CertificateFiles[] = [{ host: '', certFile, pkFile }];
-  judge('certFile', () => readCertificate({ host: '', certFile, pkFile }));
-  for (const { name, host, ...files } of values.named.tls) {
-    judge(`tls.${name}.certFile`, () => readCertificate({ host, ...files }));
-    certificates.push({ host, ...files });
+  judge('tls.ciphers', () => checkCiphers(values.tls.ciphers));
+  const certificates = new Certificates(values.tls);
+  for (const files of [{ name: '', host: '', certFile, pkFile }, ...values.named.tls]) {
+    try {
+      certificates.add(files);
+    } catch (error) {
+      throw certificateError(config, files, error);
+    }
   }
-  return { certificates, minVersion: values.tls.minVersion, timeout: values.limits.tlsTimeout };
+  return { certificates, timeout: values.limits.tlsTimeout };
 }
 
 /** How many files this process may have open. */

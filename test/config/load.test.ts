@@ -286,7 +286,7 @@ describe('repeated sections', () => {
       'pkFile=a.key',
     ].join('\n');
     const config = load(ini);
-    expect(config.values.tls).toEqual({ minVersion: 'TLSv1.3' });
+    expect(config.values.tls).toEqual({ minVersion: 'TLSv1.3', ciphers: [] });
     expect(config.values.named.tls).toEqual([
       { name: 'b', host: 'b.example', certFile: join(etc, 'b.pem'), pkFile: '/b.key' },
       { name: 'a', host: 'a.example', certFile: join(etc, 'a.pem'), pkFile: join(etc, 'a.key') },

@@ -9,7 +9,7 @@ import { parseAddresses } from '../../src/transport/address.ts';
 import type { NetOptions } from '../../src/transport/tcp.ts';
 import type { Listener, Transport } from '../../src/transport/transport.ts';
 import { SOON_MOST } from '../../src/transport/turn.ts';
-import { makeCertificate } from '../support/certificate.ts';
+import { certificates, makeCertificate } from '../support/certificate.ts';
 import { FakeLog } from '../support/fakes.ts';
 import { type Accepted, dial, dialTls, Door, portOf, readAll, readBytes } from './peers.ts';
 
@@ -32,8 +32,7 @@ export class Site {
   }
 
   async listen(adress: string, options: Partial<NetOptions> & { timeout?: number } = {}): Promise<Listener> {
-    const certificates = [{ host: '', ...this.certificate }];
-    const tls = { certificates, minVersion: 'TLSv1.2', timeout: options.timeout ?? 5 } as const;
+    const tls = { certificates: certificates(this.certificate), timeout: options.timeout ?? 5 };
     const transport = this.create({ keepAlive: 60, backlog: 511, tls, ...options }, this.log);
     const listener = await transport.listen(parseAddresses(adress)[0], this.door.accept);
     this.listeners.push(listener);
