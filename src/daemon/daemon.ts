@@ -31,6 +31,7 @@ import type { Listener, TransportSocket } from '../transport/transport.ts';
 import { Compression } from '../wire/compression.ts';
 import { chooseCodec } from '../wire/probe.ts';
 import { CertificateWatch } from './certificates.ts';
+import { OpenFiles } from './openfiles.ts';
 import { makePlan, type Plan } from './plan.ts';
 
 /** Milliseconds that the last words of connections cut off have to get out. */
@@ -53,6 +54,7 @@ export class Daemon {
   private readonly tickets: Tickets;
   private readonly gate: ProxyGate;
   private readonly certificates: CertificateWatch | null;
+  private readonly openFiles: OpenFiles;
   private listeners: Listener[] = [];
   private context: ConnectionContext | null = null;
   private http: HttpSide | null = null;
@@ -68,6 +70,7 @@ export class Daemon {
     this.certificates = tls === undefined ? null : new CertificateWatch(config, tls.certificates, log);
     this.limits = new Limits(this.plan.limits);
     this.admission = new Admission(this.limits);
+    this.openFiles = new OpenFiles(this.plan.openFiles, log, () => this.admission.count);
     this.access = new Access({ ...security, ...backend });
     if (tickets.secret === '') log.debug('Tickets end with this daemon: [tickets] secret is not set');
     this.tickets = new Tickets(tickets.secret === '' ? randomBytes(32) : tickets.secret, tickets.maxTtl);
@@ -187,6 +190,7 @@ export class Daemon {
     }
     this.announce();
     this.certificates?.start();
+    this.openFiles.start();
   }
 
   /** Reads the certificates again: those that connect from now on get what is in their files. Nobody is disconnected. */
@@ -205,6 +209,7 @@ export class Daemon {
     const reason = code === 1012 ? 'daemon restarting' : 'daemon stopping';
     context.draining = true;
     this.certificates?.stop();
+    this.openFiles.stop();
     this.log.info(`Stopping server, connections: ${context.admission.count}`);
     const closed = this.close();
     const answered = http.stop();

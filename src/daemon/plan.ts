@@ -6,13 +6,10 @@ import { makeGuards, type PathGuards } from './guards.ts';
 import { type ListenAddress, parseAddresses } from '../transport/address.ts';
 import { Certificates, checkCiphers, type TlsOptions } from '../transport/tls.ts';
 import { certificateError } from './certificates.ts';
+import { clientsWithin, openFilesLimit, SPARE_FILES } from './openfiles.ts';
 
-/** Open files that are not clients: listeners, log, resources, and what plugins open. */
-const SPARE_FILES = 64;
 /** Characters that a secret has to have that signs what strangers get to see. */
 const SECRET_LEAST = 32;
-/** Where no limit is known. */
-const MANY_FILES = 1_048_576;
 
 /** A configuration whose values have been looked into: what the daemon is going to do. */
 export interface Plan {
@@ -21,6 +18,8 @@ export interface Plan {
   readonly tls: TlsOptions | undefined;
   readonly limits: LimitValues;
   readonly guards: PathGuards;
+  /** How many files this process may have open. */
+  readonly openFiles: number;
   /** One line each, for the log. */
   readonly warnings: readonly string[];
 }
@@ -60,7 +59,8 @@ export function makePlan(config: Config): Plan {
   }
   const secure = addresses.find(({ security }) => security !== 'plain');
   const { maxClients } = values.limits;
-  const warnings: string[] = [];
+  const openFiles = openFilesLimit();
+  const warnings = maxClients > clientsWithin(openFiles) ? [tooFewFiles(config, openFiles)] : [];
   return {
     guards: makeGuards(config, warnings),
     warnings,
@@ -69,9 +69,18 @@ export function makePlan(config: Config): Plan {
     limits: {
       ...values.limits,
       ...values.http,
-      maxClients: maxClients === 0 ? openFilesLimit() - SPARE_FILES : maxClients,
+      maxClients: maxClients === 0 ? clientsWithin(openFiles) : maxClients,
     },
+    openFiles,
   };
+}
+
+function tooFewFiles(config: Config, openFiles: number): string {
+  const { maxClients } = config.values.limits;
+  return (
+    `${config.where('limits.maxClients')}: ${maxClients} connections need a limit of ${maxClients + SPARE_FILES} open files, and it is ` +
+    `${openFiles}: more than about ${clientsWithin(openFiles)} are cut off without a word; raise it (LimitNOFILE=, ulimit -n)`
+  );
 }
 
 type Judge = <Result>(name: string, check: () => Result) => Result;
@@ -91,11 +100,4 @@ function tlsOptions(config: Config, secure: ListenAddress, judge: Judge): TlsOpt
     }
   }
   return { certificates, timeout: values.limits.tlsTimeout };
-}
-
-/** How many files this process may have open. */
-function openFilesLimit(): number {
-  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | string } } };
-  const soft = Number(report.userLimits?.open_files?.soft);
-  return Number.isFinite(soft) ? Math.max(soft, SPARE_FILES + 1) : MANY_FILES;
 }

@@ -21,6 +21,8 @@ export interface DaemonOptions {
   resources?: Record<string, string>;
   /** Files beside the bundled three, by name. */
   extra?: Record<string, string>;
+  /** Its limit of open files; default: that of the test. */
+  openFiles?: number;
   /** Options of Node itself. */
   nodeArgs?: string[];
   /** Default: a new folder, removed by `dispose`. */
@@ -150,7 +152,15 @@ export function spawnDaemon(options: DaemonOptions = {}): RunningDaemon {
   writeFileSync(join(dir, 'websock.ini'), `resources='${resourcesFolder(dir, options)}'\n${ini}`);
   const args = [...(options.nodeArgs ?? []), join(ROOT, 'dist/run.js'), '-console', ...(options.args ?? [])];
   const env = { PATH: process.env.PATH ?? '', ...TRANSPORT, ...options.env };
-  return new RunningDaemon(dir, spawn(process.execPath, args, { cwd: dir, env, stdio: ['ignore', 'pipe', 'pipe'] }));
+  const { openFiles } = options;
+  const [program, ...first] =
+    openFiles === undefined
+      ? [process.execPath]
+      : ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`, process.execPath];
+  return new RunningDaemon(
+    dir,
+    spawn(program, [...first, ...args], { cwd: dir, env, stdio: ['ignore', 'pipe', 'pipe'] }),
+  );
 }
 
 function resourcesFolder(dir: string, { resources, extra }: DaemonOptions): string {
