@@ -82,6 +82,7 @@ export class CertificateWatch {
         file: certFile,
       });
     }
+    this.log.info(`certificates read again: ${this.certificates.all.length}, new: ${changed.length}`);
     this.warn();
   }
 

@@ -24,7 +24,7 @@ export function bindProcess(daemon: Daemon, logger: Logger): void {
   process.on('SIGINT', stop);
   process.on('SIGHUP', () => {
     logger.reopen();
-    logger.info('SIGHUP: the log is opened again, where it says rotate=external, and the certificates are read again');
+    logger.info('SIGHUP: the log is opened again, where it says rotate=external');
     daemon.reload();
   });
   // From a plugin's own timer or promise: nobody's client is known, and the others are served on.

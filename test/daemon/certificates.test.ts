@@ -82,6 +82,7 @@ describe('CertificateWatch', () => {
     expect(log.at('warn')).toHaveLength(2);
     expect(log.at('info')).toEqual([
       expect.stringContaining('a.pem for a.example is new, and served from now on until '),
+      'info certificates read again: 1, new: 1',
     ]);
     watch.stop();
     expect(jest.getTimerCount()).toBe(0);

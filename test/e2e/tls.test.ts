@@ -2,7 +2,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { makeCertificate } from '../support/certificate.ts';
 import { run } from '../support/commands.ts';
 import { ROOT, type RunningDaemon, startDaemon, temporaryFolder } from '../support/daemon.ts';
@@ -11,6 +11,16 @@ import { WebPeer } from '../support/webpeer.ts';
 
 const ECHO = '{"opcode":"echo"}';
 const REQUEST = 'GET /_ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+
+/** What single tests start; the others are their suite's. */
+const daemons: RunningDaemon[] = [];
+afterEach(() => Promise.all(daemons.splice(0).map((daemon) => daemon.dispose())));
+
+async function start(dir: string, ini: string): Promise<RunningDaemon> {
+  const daemon = await startDaemon({ dir, ini });
+  daemons.push(daemon);
+  return daemon;
+}
 
 /** A TLS client of Node whose handshake is done. */
 async function handshake(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
@@ -149,19 +159,17 @@ test('[tls] minVersion and ciphers: what they leave out is not spoken', async ()
   const dir = temporaryFolder();
   const { certFile, pkFile } = makeCertificate(dir, { name: 'main', hosts: ['localhost'] });
   const main = `adress='wss://127.0.0.1:0'\ncertFile='${certFile}'\npkFile='${pkFile}'\n[tls]\n`;
-  const newest = await startDaemon({ dir, ini: `${main}minVersion='TLSv1.3'` });
+  const newest = await start(dir, `${main}minVersion='TLSv1.3'`);
   await expect(handshake(newest.port, { maxVersion: 'TLSv1.2' })).rejects.toThrow();
   const peer = await handshake(newest.port);
   expect(peer.getProtocol()).toBe('TLSv1.3');
   peer.destroy();
-  await newest.stop();
-  const one = await startDaemon({ dir, ini: `${main}ciphers='ECDHE-ECDSA-AES128-SHA,ECDHE-ECDSA-AES256-GCM-SHA384'` });
+  const one = await start(dir, `${main}ciphers='ECDHE-ECDSA-AES128-SHA,ECDHE-ECDSA-AES256-GCM-SHA384'`);
   const other = await handshake(one.port, { maxVersion: 'TLSv1.2' });
   expect(other.getCipher().name).toBe('ECDHE-ECDSA-AES128-SHA');
   other.destroy();
   const third = { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' } as const;
   await expect(handshake(one.port, third)).rejects.toThrow();
-  await one.dispose();
 });
 
 describe('SIGHUP reads the certificates again', () => {
@@ -206,8 +214,8 @@ describe('SIGHUP reads the certificates again', () => {
     const half = await halfHello(secure);
     expect(await served(secure)).toBe('main'); // so the half has been read before this
     replace('main', 'new');
-    const said = await reload(/main\.pem .* is new.*\n/);
-    expect(said).toContain('SIGHUP: the log is opened again, where it says rotate=external, and the certificates');
+    const said = await reload(/; certificates read again: 2, new: 1\n/);
+    expect(said).toContain('SIGHUP: the log is opened again, where it says rotate=external\n');
     expect(said).toMatch(
       /; the certificate \S+\/main\.pem for localhost, other\.example is new, and served from now on until \d{4}-\d\d-\d\d\n/,
     );
@@ -236,7 +244,7 @@ describe('SIGHUP reads the certificates again', () => {
     const [main, other] = await Promise.all([served(daemon.port), served(daemon.port, 'other.example')]);
     copyFileSync(join(dir, 'newer.key'), join(dir, 'main.key'));
     writeFileSync(join(dir, 'other.pem'), 'half a file');
-    const said = await reload(/other\.pem is not a PEM file.*\n/);
+    const said = await reload(/; certificates read again: 2, new: 0\n/);
     expect(said).toMatch(
       /; ERROR the old certificate is kept: \S+\/websock\.ini line 4, pkFile: the private key \S+\/main\.key does not belong to the certificate \S+\/main\.pem\n/,
     );
@@ -335,15 +343,17 @@ describe('at start and in --check', () => {
     expect(stdout).toMatch(new RegExp(`^warning: ${soon}`, 'm'));
     expect(stdout).toMatch(new RegExp(`^warning: ${gone}`, 'm'));
     expect(stdout.match(/^warning: /gm)).toHaveLength(2);
-    const daemon = await startDaemon({ dir, ini: readFileSync(ini, 'utf8').replace(`${RESOURCES}\n`, '') });
+    const daemon = await start(dir, readFileSync(ini, 'utf8').replace(`${RESOURCES}\n`, ''));
     await daemon.said(new RegExp(`; WARN ${soon}`));
     await daemon.said(new RegExp(`; ERROR ${gone}`));
     expect(await served(daemon.port, 'gone.example')).toBe('gone');
     makeCertificate(dir, { name: 'gone', hosts: ['gone.example'] });
     const from = daemon.out.length;
     daemon.child.kill('SIGHUP');
-    await daemon.said(new RegExp(`gone\\.pem for gone\\.example is new.*\n.*; WARN ${soon}`), from);
+    await daemon.said(
+      new RegExp(`gone\\.pem for gone\\.example is new.*\n.*; certificates read again: 3, new: 1\n.*; WARN ${soon}`),
+      from,
+    );
     expect(daemon.out.slice(from)).not.toContain('has expired');
-    await daemon.dispose();
   });
 });
