@@ -1,6 +1,6 @@
 import { checkOrigins, parseRanges } from '../connection/access.ts';
 import type { LimitValues } from '../connection/limits.ts';
-import type { Config } from '../config/load.ts';
+import { type Config, readableByAll } from '../config/load.ts';
 import { messageOf } from '../errors.ts';
 import { makeGuards, type PathGuards } from './guards.ts';
 import { type ListenAddress, parseAddresses } from '../transport/address.ts';
@@ -61,11 +61,16 @@ export function makePlan(config: Config): Plan {
   const { maxClients } = values.limits;
   const openFiles = openFilesLimit();
   const warnings = maxClients > clientsWithin(openFiles) ? [tooFewFiles(config, openFiles)] : [];
+  const tls = secure === undefined ? undefined : tlsOptions(config, secure, judge);
+  for (const { pkFile } of tls?.certificates.all ?? []) {
+    const warning = readableByAll(pkFile);
+    if (warning !== null) warnings.push(warning);
+  }
   return {
     guards: makeGuards(config, warnings),
     warnings,
     addresses,
-    tls: secure === undefined ? undefined : tlsOptions(config, secure, judge),
+    tls,
     limits: {
       ...values.limits,
       ...values.http,

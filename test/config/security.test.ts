@@ -8,8 +8,8 @@ import { formatValue } from '../../src/config/values.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const text = readFileSync(resolve(root, 'SECURITY.md'), 'utf8');
-/** Of these, everything that is no limit says who may do what. */
-const SECTIONS = new Set(['tls', 'auth', 'tickets', 'security', 'backend']);
+/** Of these, everything that is no limit says who may do what. Of `[auth]`, which is off, systemd/README.md speaks. */
+const SECTIONS = new Set(['tls', 'tickets', 'security', 'backend']);
 
 /** The rows of the table of defaults: `[security] webIdent`, and its value; '' is written as nothing. */
 function defaults(): [string, string][] {

@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
@@ -331,6 +331,18 @@ describe('at start and in --check', () => {
       expect(stderr).toContain(`websock: ${file} line `);
       expect(stderr.split('\n')).toHaveLength(2);
     }
+  });
+
+  test('a private key that everybody can read: a warning', async () => {
+    const file = write('main.pem', 'main.key');
+    const check = async (): Promise<string> =>
+      (await run(process.execPath, [PROGRAM, '--check', '--config', file], '', { cwd: dir })).stdout;
+    expect(await check()).not.toContain('warning: ');
+    chmodSync(join(dir, 'main.key'), 0o644);
+    expect(await check()).toMatch(
+      /^warning: \S+\/main\.key: it holds a secret and every user of this host can read it/m,
+    );
+    chmodSync(join(dir, 'main.key'), 0o600);
   });
 
   test('a certificate that expires within 14 days, or has: said, and served all the same', async () => {
