@@ -72,8 +72,6 @@ export class Certificates {
       ciphers: (ciphers.length === 0 ? CIPHERS : ciphers).join(':'),
       honorCipherOrder: true,
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
-      // The same for all of them: else who asked for a host by name could not resume its session.
-      sessionIdContext: 'websock',
     };
   }
 
