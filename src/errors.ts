@@ -114,13 +114,22 @@ export function closeCodeOf(error: unknown): number | undefined {
 
 /** Where an error was thrown. */
 function framesOf(error: unknown): string[] {
-  const lines = stackOf(error)?.split('\n') ?? [];
+  const stack = stackOf(error) ?? '';
+  // It begins with the message, which may hold lines that look like frames.
+  const message = messageOf(error);
+  const at = message === '' ? -1 : stack.indexOf(message);
+  const lines = stack.slice(at === -1 ? 0 : at + message.length).split('\n');
   return lines.filter((line) => /^\s*at /.test(line));
 }
 
+/** Characters of an error's message that are logged: where it was thrown must have room behind it. */
+const LOGGABLE = 1000;
+
 /** What a log may say of an error: the message of a SyntaxError quotes what could not be parsed, a client's payload. */
 function loggable(error: unknown): string {
-  return propertyOf(error, 'name') === 'SyntaxError' ? 'SyntaxError' : messageOf(error);
+  if (propertyOf(error, 'name') === 'SyntaxError') return 'SyntaxError';
+  const message = messageOf(error);
+  return message.length > LOGGABLE ? `${message.slice(0, LOGGABLE)}…` : message;
 }
 
 /** A plugin's error and where it was thrown, for the one who wrote it. */
@@ -134,5 +143,5 @@ export function describeThrown(error: unknown): string {
 /** The stack of a plugin's error, for the log. */
 export function traceOf(error: unknown): string | undefined {
   const frames = framesOf(error);
-  return frames.length === 0 ? undefined : [loggable(error), ...frames].join('\n');
+  return frames.length === 0 ? undefined : [loggable(error).replaceAll('\n', ' '), ...frames].join('\n');
 }

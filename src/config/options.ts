@@ -168,6 +168,12 @@ export const OPTIONS = [
   ),
   row(
     'security',
+    'hosts',
+    { type: 'list', default: [], reloadable: true },
+    'The Host headers that are served: www.example.org (with any port), www.example.org:8096, 192.0.2.7, or * (all). Empty: all, but at a loopback address only localhost, loopback addresses and what a proxy of trustedProxies passes on: else a page of the internet could come in under a name of its own.',
+  ),
+  row(
+    'security',
     'webMay',
     {
       type: 'list',

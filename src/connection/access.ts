@@ -1,8 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
 import { messageOf } from '../errors.ts';
+import type { Entrance } from '../transport/transport.ts';
 import { type ReadHop, readForwarded, readXForwardedFor, rightMost } from '../wire/forwarded.ts';
 import type { Headers, Refusal } from '../wire/head.ts';
+import { checkHosts, Hosts, isLoopbackName, parseHost } from './hosts.ts';
 
 type Address = ReturnType<typeof ipaddr.parse>;
 type Range = [Address, number];
@@ -11,6 +13,8 @@ type Range = [Address, number];
 export interface AccessOptions {
   /** Exact origins, and the words `same`, `loopback`, `null` and `*`. */
   readonly allowedOrigins: readonly string[];
+  /** Host headers that are served, and `*`; none: all, but loopback names alone on loopback addresses. */
+  readonly hosts: readonly string[];
   /** Address ranges of proxies whose forwarding headers count, and PROXY headers. */
   readonly trustedProxies: readonly string[];
   /** Address ranges that clients of kind `tcp` may come from. */
@@ -38,6 +42,8 @@ const VERDICTS_MOST = 256;
 const QUESTION_MOST = 512;
 const IPV4_LOOPBACK = ipaddr.parse('127.0.0.1');
 const IPV6_LOOPBACK = ipaddr.parse('::1');
+/** The origin of an app or a browser's extension: URL knows none for its scheme. */
+const OWN_SCHEME = /^(?!(?:https?|wss?|ftp|file):)[a-z][a-z0-9+.-]*:\/\/[\w.-]+(?::\d{1,5})?$/i;
 const FORWARDING = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via'];
 
 /**
@@ -62,7 +68,7 @@ export function parseRanges(list: readonly string[]): Range[] {
  */
 export function checkOrigins(list: readonly string[]): void {
   for (const entry of list) {
-    if (WORDS.has(entry)) continue;
+    if (WORDS.has(entry) || OWN_SCHEME.test(entry)) continue;
     let origin: string;
     try {
       origin = new URL(entry).origin;
@@ -108,6 +114,7 @@ export class Access {
   /** `same`, `loopback`, `*`. */
   private readonly words: ReadonlySet<string>;
   private readonly origins: ReadonlySet<string>;
+  private readonly hosts: Hosts;
   private readonly proxies: readonly Range[];
   private readonly allowed: readonly Range[];
   private readonly trustUnix: boolean;
@@ -119,6 +126,8 @@ export class Access {
   /** @throws Error from {@link parseRanges} and {@link checkOrigins}. */
   constructor(options: AccessOptions) {
     checkOrigins(options.allowedOrigins);
+    checkHosts(options.hosts);
+    this.hosts = new Hosts(options.hosts);
     const origins = options.allowedOrigins.map((origin) => origin.toLowerCase());
     this.words = new Set(origins.filter((origin) => WORDS.has(origin)));
     this.origins = new Set(origins.filter((origin) => !WORDS.has(origin) || origin === 'null'));
@@ -171,17 +180,29 @@ export class Access {
     return verdict;
   }
 
+  /**
+   * Whether a request is served under the host that it names, in its Host header or in an absolute target.
+   * @param ip the peer that sent it by `entrance`.
+   * @returns null, or why not. Who names none is no browser.
+   */
+  judgeHost(named: { authority: string; headers: Headers }, ip: string, entrance: Entrance): Refusal | null {
+    const { authority, headers } = named;
+    const passedOn = entrance.loopback && FORWARDING.some((name) => name in headers) && this.isProxy(ip);
+    for (const host of [authority, headers.host]) {
+      const text = host === undefined || host === '' ? null : this.hosts.objection(host, entrance, passedOn);
+      if (text !== null) return { status: 421, text };
+    }
+    return null;
+  }
+
   private judgeOrigin(origin: string, host: string | undefined): boolean {
     const value = origin.toLowerCase();
     if (this.words.has('*') || this.origins.has(value)) return true;
-    let page: URL;
-    try {
-      page = new URL(value);
-    } catch {
-      return false; // `null`, and what is no origin at all
-    }
-    if (this.words.has('loopback') && isLoopbackName(page.hostname)) return true;
-    return this.words.has('same') && host !== undefined && page.hostname === hostName(host);
+    // `null`, and what is no origin of a page at all, is of no host.
+    const page = parseHost(/^https?:\/\/(.*)$/.exec(value)?.[1] ?? '');
+    if (page === null) return false;
+    if (this.words.has('loopback') && isLoopbackName(page.name)) return true;
+    return this.words.has('same') && host !== undefined && page.name === parseHost(host)?.name;
   }
 
   /**
@@ -222,19 +243,4 @@ export function saysBrowser(headers: Headers): boolean {
 /** The key in an Authorization header, or undefined. */
 export function bearer(authorization: string | undefined): string | undefined {
   return authorization === undefined ? undefined : /^bearer +(\S+)$/i.exec(authorization)?.[1];
-}
-
-function isLoopbackName(name: string): boolean {
-  if (name === 'localhost' || name.endsWith('.localhost')) return true;
-  const address = parse(name.replace(/^\[|\]$/g, ''));
-  return address?.range() === 'loopback';
-}
-
-/** The host name in a Host header, as URL writes it. */
-function hostName(host: string): string {
-  try {
-    return new URL(`http://${host}`).hostname;
-  } catch {
-    return '';
-  }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Auth, Guard } from '../auth/auth.ts';
 import { shownBy, withoutTokens } from '../auth/shown.ts';
-import { printable } from '../log.ts';
+import { excerpt } from '../log.ts';
 import { closePacket, readyPacket } from '../packet/packet.ts';
 import type { Ticket } from '../packet/ticket.ts';
 import type { TransportSocket } from '../transport/transport.ts';
@@ -135,7 +135,7 @@ export class Candidate {
     const { origin = '', host } = this.request.headers;
     if (origin === '') return null;
     if (!context.access.originAllowed(origin, host)) {
-      return { status: 403, text: `pages of ${printable(origin)} are not allowed: see [security] allowedOrigins` };
+      return { status: 403, text: `pages of ${excerpt(origin)} are not allowed: see [security] allowedOrigins` };
     }
     if (this.route !== undefined && !acceptsWeb(this.route)) {
       return { status: 403, text: `${this.request.path} is not for browsers` };

@@ -1,4 +1,5 @@
 import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, traceOf } from '../errors.ts';
+import { excerpt } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
@@ -105,7 +106,7 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     this.context.registry.add(this);
     this.identity.pass?.begin(this.context.deadlines, (code, reason) => this.close(code, reason));
     if (log.wants('info')) {
-      const name = ident === '' ? '' : ` ident ${ident}`;
+      const name = ident === '' ? '' : ` ident ${excerpt(ident)}`;
       log.info(`${this.who} ${kind} ${scheme}${name}: open`, { id: this.id, ip, path, kind, scheme });
     }
     this.socket.reader = this;

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Guards } from '../auth/auth.ts';
 import type { Log } from '../log.ts';
 import type { Tickets } from '../packet/ticket.ts';
+import type { Entrance } from '../transport/transport.ts';
 import type { Compression } from '../wire/compression.ts';
 import type { Access } from './access.ts';
 import type { Admission } from './admission.ts';
@@ -24,6 +25,7 @@ export interface HttpPeer {
   /** It is what a PROXY header says: see TransportSocket. */
   readonly proxied: boolean;
   readonly secure: boolean;
+  readonly entrance: Entrance;
   /** Grows as it takes what it is sent: see TransportSocket. */
   taken(): number;
 }

@@ -1,6 +1,6 @@
 import type { Guard } from '../auth/auth.ts';
 import { CLOSE, describeThrown, traceOf } from '../errors.ts';
-import { printable } from '../log.ts';
+import { excerpt } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import type { Receiver } from '../wire/engine.ts';
@@ -19,10 +19,8 @@ import { type Additions, promiseOf, readAnswer } from './route.ts';
 import { ScriptOutput } from './script.ts';
 
 const NO_BYTES = Buffer.alloc(0);
-/** Longest path that a `close` packet repeats: with it, it still fits the padded first frame of a script client. */
-const SHOWN_PATH = 200;
 /** Who may not come in, or finds no room. */
-const WORTH_A_LOOK = new Set<number>([401, 403, 429, CLOSE.TRY_LATER, CLOSE.TOO_MANY]);
+const WORTH_A_LOOK = new Set<number>([401, 403, 421, 429, CLOSE.TRY_LATER, CLOSE.TOO_MANY]);
 const DRAINING: Refusal = { status: 503, text: 'the daemon is stopping', headers: { 'Retry-After': '5' } };
 
 /** A receiver for those who are not let in: they are not listened to. */
@@ -73,7 +71,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
   }
 
   private get who(): string {
-    return `#${this.id} ${this.ip}${this.path === '' ? '' : ` ${printable(this.path)}`}`;
+    return `#${this.id} ${this.ip}${this.path === '' ? '' : ` ${excerpt(this.path)}`}`;
   }
 
   // ---- reading
@@ -149,11 +147,13 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
         ip: this.socket.ip,
         proxied: this.socket.proxied,
         secure: this.socket.secure,
+        entrance: this.socket.entrance,
         taken: () => this.socket.taken,
       });
       return;
     }
-    const refusal = checkUpgrade(head);
+    const { ip, entrance } = this.socket;
+    const refusal = checkUpgrade(head) ?? this.context.access.judgeHost(head, ip, entrance);
     if (refusal !== null) {
       this.refuse(refusal);
       return;
@@ -183,7 +183,8 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       return;
     }
     if (route === undefined || !candidate.accepted) {
-      this.dismiss(candidate, CLOSE.NO_RESOURCE, `no such resource: ${printable(request.path.slice(0, SHOWN_PATH))}`);
+      // Not all of the path: the packet has to fit the padded first frame of a script client.
+      this.dismiss(candidate, CLOSE.NO_RESOURCE, `no such resource: ${excerpt(request.path)}`);
       return;
     }
     const guard = candidate.guard(context);
@@ -328,7 +329,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
 
   private log(text: string, code = 0): void {
     const level = WORTH_A_LOOK.has(code) ? 'warn' : 'info';
-    this.context.log[level](`${this.who} ${text}`, { id: this.id, ip: this.ip, path: printable(this.path), code });
+    this.context.log[level](`${this.who} ${text}`, { id: this.id, ip: this.ip, path: excerpt(this.path), code });
   }
 
   // ---- what may happen to it meanwhile

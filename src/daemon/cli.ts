@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Config, loadConfig } from '../config/load.ts';
-import { SILENT } from '../log.ts';
+import { printable, SILENT } from '../log.ts';
 import { parseArgs } from './args.ts';
 import { expiryNotice } from './certificates.ts';
 import { Daemon, lastWords } from './daemon.ts';
@@ -40,8 +40,9 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 function end(code: number, text: string): void {
-  if (code === 0) process.stdout.write(`${text}\n`);
-  else process.stderr.write(text.replaceAll(/^/gm, 'websock: ').concat('\n'));
+  const lines = text.split('\n').map(printable);
+  if (code === 0) process.stdout.write(`${lines.join('\n')}\n`);
+  else process.stderr.write(lines.map((line) => `websock: ${line}\n`).join(''));
   process.exitCode = code;
 }
 
@@ -102,7 +103,7 @@ async function check(config: Config): Promise<void> {
     const talks = dialog ? '' : ', without the dialog';
     lines.push(`resource: ${path} for ${[...accepts].join(', ')}, app ${app}${talks}${asks}`);
   }
-  process.stdout.write(`${lines.join('\n')}\n`);
+  process.stdout.write(`${lines.map(printable).join('\n')}\n`);
   for (const { file, why } of daemon.refused) end(2, `${basename(file)} is refused: ${why}`);
   process.exit();
 }

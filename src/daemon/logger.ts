@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { messageOf } from '../errors.ts';
-import { LOG_LEVELS, type Log, type LogFields, type LogLevel, printable } from '../log.ts';
+import { LOG_LEVELS, type Log, type LogFields, type LogLevel, printable, excerpt } from '../log.ts';
 import { LogFile } from './logfile.ts';
 
 export interface LoggerOptions {
@@ -41,6 +41,9 @@ export interface LogStreams {
 const MAX_WAITING = 16 * 1024 * 1024;
 /** Milliseconds that `close` waits for the reader of stdout: one that sleeps must not keep the daemon from stopping. */
 const PATIENCE = 2000;
+
+/** Characters of one text of a line: a plugin may have put all that a client sent into it. */
+const LONGEST = 8192;
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -125,14 +128,26 @@ class DaemonLogger implements Logger {
 
   #log(level: LogLevel, text: string, fields: LogFields | undefined): void {
     if (this.#closed || !this.wants(level)) return;
-    this.#console?.write(this.#clock.rfc2822(), WORDS[level] + printable(text));
-    if (this.#file) this.#json[level](fields ?? {}, text);
+    const line = excerpt(text, LONGEST);
+    this.#console?.write(this.#clock.rfc2822(), WORDS[level] + line);
+    if (this.#file) this.#json[level](fields === undefined ? {} : safe(fields), line);
   }
 
   async #close(): Promise<void> {
     await Promise.all([this.#file?.close(), this.#console?.close()]);
     this.#stderr.off('error', nowhereLeft);
   }
+}
+
+/** Fields as they may stand in a file that is read in a terminal. The lines of a stack stay lines. */
+function safe(fields: LogFields): LogFields {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => {
+      if (typeof value !== 'string') return [name, value];
+      if (name !== 'stack') return [name, excerpt(value, LONGEST)];
+      return [name, value.slice(0, LONGEST).split('\n').map(printable).join('\n')];
+    }),
+  );
 }
 
 /** Hears errors of stderr: there is no place left where they could be said, and unheard they would end the daemon. */

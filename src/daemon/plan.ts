@@ -1,4 +1,5 @@
 import { checkOrigins, parseRanges } from '../connection/access.ts';
+import { checkHosts } from '../connection/hosts.ts';
 import type { LimitValues } from '../connection/limits.ts';
 import { type Config, readableByAll } from '../config/load.ts';
 import { messageOf } from '../errors.ts';
@@ -39,6 +40,7 @@ export function makePlan(config: Config): Plan {
   };
   const addresses = judge('adress', () => parseAddresses(values.adress));
   judge('security.allowedOrigins', () => checkOrigins(values.security.allowedOrigins));
+  judge('security.hosts', () => checkHosts(values.security.hosts));
   judge('security.trustedProxies', () => parseRanges(values.security.trustedProxies));
   judge('backend.allowed', () => parseRanges(values.backend.allowed));
   const { secret } = values.tickets;

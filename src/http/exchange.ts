@@ -9,7 +9,7 @@ import type { Deadline, Deadlines } from '../connection/deadlines.ts';
 import { Debt, type Debtor, type Debts } from '../connection/debts.ts';
 import type { Limits } from '../connection/limits.ts';
 import type { Routes } from '../connection/route.ts';
-import { type Log, printable } from '../log.ts';
+import { excerpt, type Log } from '../log.ts';
 import type { Tickets } from '../packet/ticket.ts';
 import { InOrder } from './inorder.ts';
 import { type Headers, parseTarget, type Refusal } from '../wire/head.ts';
@@ -120,6 +120,8 @@ export class Exchange {
   readonly connection: HttpConnection;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** See RequestHead. */
+  readonly authority: string;
   readonly path: string;
   /** Without the `?`. */
   readonly query: string;
@@ -133,7 +135,8 @@ export class Exchange {
     this.request = request;
     this.response = response;
     this.headers = headersOf(request);
-    const { path, query } = parseTarget(request.url ?? '/');
+    const { authority, path, query } = parseTarget(request.url ?? '/');
+    this.authority = authority;
     this.path = path;
     this.query = query;
     this.from = context.access.locate(connection.peer.ip, this.headers, connection.peer.proxied);
@@ -142,6 +145,12 @@ export class Exchange {
   /** Of a page; '' for who is no browser. */
   get origin(): string {
     return this.headers.origin ?? '';
+  }
+
+  /** Why the host that it names is not served here, or null. */
+  judgeHost(): Refusal | null {
+    const { ip, entrance } = this.connection.peer;
+    return this.context.access.judgeHost(this, ip, entrance);
   }
 
   get originAllowed(): boolean {
@@ -192,9 +201,9 @@ export class Exchange {
   private log(text: string, status: number): void {
     const { id } = this.connection.peer;
     const { ip } = this.from;
-    const path = printable(this.path);
+    const path = excerpt(this.path);
     const method = this.request.method ?? '';
-    const level = status === 401 || status === 403 || status === 429 ? 'warn' : 'info';
+    const level = status === 401 || status === 403 || status === 421 || status === 429 ? 'warn' : 'info';
     this.context.log[level](`#${id} ${ip} ${method} ${path}: ${text}`, { id, ip, path, kind: 'tcp', status });
   }
 }

@@ -12,7 +12,7 @@ import {
   schemeOf,
 } from '../connection/route.ts';
 import { describeThrown, traceOf } from '../errors.ts';
-import { printable } from '../log.ts';
+import { excerpt } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Ticket } from '../packet/ticket.ts';
 import type { Refusal } from '../wire/head.ts';
@@ -46,7 +46,7 @@ export async function answerPost(context: HttpContext, exchange: Exchange, expec
     exchange.answer(status, body, note);
   } catch (error) {
     const { id } = exchange.connection.peer;
-    const who = `#${id} ${exchange.from.ip} POST ${printable(exchange.path)}`;
+    const who = `#${id} ${exchange.from.ip} POST ${excerpt(exchange.path)}`;
     context.log.error(`${who}: ${describeThrown(error)}`, { id, stack: traceOf(error) });
     exchange.answer(500, closePacket('the resource failed'), ' the resource failed');
   }
@@ -66,7 +66,7 @@ async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal 
   if (limit !== null) return { status: limit === 'maxPerIP' ? 429 : 503, text: limits.over(limit).text };
   const request = handshakeOf(exchange, verdict.ticket);
   if (route === undefined || !route.accepts.has(request.scheme)) {
-    return { status: 404, text: `no such resource: ${printable(path)}` };
+    return { status: 404, text: `no such resource: ${excerpt(path)}` };
   }
   const pass = await authenticated(context, exchange, request);
   if (pass !== null && 'status' in pass) return pass;
@@ -92,7 +92,7 @@ async function authenticated(
   const { id } = exchange.connection.peer;
   const { ip } = request;
   const shown = shownBy(request, bearer(request.headers.authorization), []);
-  const who = `#${id} ${ip} POST ${printable(request.path)}`;
+  const who = `#${id} ${ip} POST ${excerpt(request.path)}`;
   const found = await asked(context, exchange, 'authentication', examine(context, guard, shown, { id, ip, who }));
   return found === LATE ? { status: 504, text: context.limits.over('handlerTimeout').text } : found;
 }
@@ -108,7 +108,7 @@ function asked<Given>(
   if (promise === null) return given;
   return inTime(promise, deadlines, limits.values.handlerTimeout, (error) => {
     const { id } = connection.peer;
-    log.error(`#${id} ${from.ip} POST ${printable(path)}: ${what} failed, too late: ${describeThrown(error)}`, {
+    log.error(`#${id} ${from.ip} POST ${excerpt(path)}: ${what} failed, too late: ${describeThrown(error)}`, {
       id,
     });
   });
@@ -116,7 +116,7 @@ function asked<Given>(
 
 /** A page that may not connect. */
 export function foreign(origin: string): Refusal {
-  const page = origin === '' ? 'another site' : printable(origin);
+  const page = origin === '' ? 'another site' : excerpt(origin);
   return { status: 403, text: `pages of ${page} are not allowed: see [security] allowedOrigins` };
 }
 

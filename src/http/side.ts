@@ -3,13 +3,22 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { HttpPeer } from '../connection/context.ts';
 import { acceptsWeb } from '../connection/route.ts';
-import { printable } from '../log.ts';
+import { excerpt } from '../log.ts';
 import type { Refusal } from '../wire/head.ts';
 import { hasToken, refusalResponse } from '../wire/handshake.ts';
 import { Exchange, HttpConnection, type HttpContext, TEXT } from './exchange.ts';
 import { answerPost, foreign } from './post.ts';
 
 const ALLOW = 'GET, HEAD, POST, OPTIONS';
+
+/** RFC 9112 §3.2; of several, node:http shows the first alone. HTTP/1.0 needs none. */
+function hasOneHost(request: IncomingMessage): boolean {
+  const { rawHeaders, httpVersion } = request;
+  let count = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (rawHeaders[i].length === 4 && /^host$/i.test(rawHeaders[i])) count++;
+  return count === 1 || (count === 0 && httpVersion !== '1.1');
+}
 
 /** The plain-HTTP side of the port: a node:http server that never listens, and takes streams handed over. */
 export class HttpSide {
@@ -112,13 +121,16 @@ export class HttpSide {
 
   private dispatch(exchange: Exchange, expectsContinue: boolean): void {
     const { request, headers } = exchange;
-    const { expect = '100-continue', host } = headers;
+    const misdirected = exchange.judgeHost();
+    const { expect = '100-continue' } = headers;
     if (this.draining) {
       exchange.refuse({ status: 503, text: 'the daemon is stopping', headers: { 'Retry-After': '5' } });
     } else if (request.rawHeaders.length / 2 > this.context.limits.values.maxHeaders) {
       exchange.refuse({ status: 431, text: this.context.limits.over('maxHeaders').text });
-    } else if (host === undefined && request.httpVersion === '1.1') {
+    } else if (!hasOneHost(request)) {
       exchange.refuse({ status: 400, text: 'one Host header is required' });
+    } else if (misdirected !== null) {
+      exchange.refuse(misdirected);
     } else if (expect.toLowerCase() !== '100-continue') {
       exchange.refuse({ status: 417, text: 'the only expectation known is 100-continue' });
     } else if (request.method === 'POST') void answerPost(this.context, exchange, expectsContinue);
@@ -130,7 +142,7 @@ export class HttpSide {
   private get(exchange: Exchange): void {
     const { path, headers } = exchange;
     const route = this.context.routes.find(path);
-    const name = printable(path);
+    const name = excerpt(path);
     if (hasToken(headers.upgrade, 'websocket')) {
       exchange.refuse({ status: 426, text: 'a WebSocket handshake must be the first request of its connection' });
     } else if (route === undefined) {

@@ -1,3 +1,5 @@
+import ipaddr from 'ipaddr.js';
+
 /** One entry of `adress` (PROTOCOL.md §1). */
 export interface ListenAddress {
   /** As it was written. */
@@ -87,6 +89,12 @@ function parseMode(url: string, query: string | undefined): number | undefined {
     mode = Number.parseInt(value, 8);
   }
   return mode;
+}
+
+/** Whether an IP address, without brackets, is one that only this machine reaches; false for what is no address. */
+export function isLoopback(ip: string): boolean {
+  const bare = ip.split('%')[0];
+  return ipaddr.isValid(bare) && ipaddr.process(bare).range() === 'loopback';
 }
 
 /** `host:port` as people write it: IPv6 in brackets. */

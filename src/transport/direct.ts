@@ -16,7 +16,7 @@ import {
 } from './handle.ts';
 import { NOBODY, peerAddress } from './socket.ts';
 import type { Intake } from './tcp.ts';
-import type { Reader, TransportSocket } from './transport.ts';
+import type { Entrance, Reader, TransportSocket } from './transport.ts';
 import { type PutOff, SOON_MOST, turn } from './turn.ts';
 
 // The state of a socket, as bits: its memory is counted by the ten thousand.
@@ -113,6 +113,10 @@ class DirectSocket implements TransportSocket, PutOff {
 
   get proxied(): boolean {
     return false;
+  }
+
+  get entrance(): Entrance {
+    return this.crowd.entrance;
   }
 
   get pending(): number {
@@ -332,8 +336,13 @@ class DirectSocket implements TransportSocket, PutOff {
 
 /** The sockets that one server has accepted: it knows nothing of them. */
 class Crowd {
+  readonly entrance: Entrance;
   size = 0;
   private waiters: (() => void)[] = [];
+
+  constructor(entrance: Entrance) {
+    this.entrance = entrance;
+  }
 
   leave(): void {
     this.size--;
@@ -347,10 +356,10 @@ class Crowd {
 }
 
 /** Takes connections off a listening socket before net.Server makes a net.Socket of each. */
-export const takeDirect: Intake = (server, keepAlive, accept) => {
+export const takeDirect: Intake = (server, entrance, keepAlive, accept) => {
   const listening = listeningHandle(server);
   const isUnix = typeof server.address() === 'string';
-  const crowd = new Crowd();
+  const crowd = new Crowd(entrance);
   const peer: { address?: string; port?: number } = {};
   if (INHERITS) setOptions(listening, keepAlive);
   listening.onconnection = (status, handle) => {

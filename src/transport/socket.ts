@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Reader, TransportSocket } from './transport.ts';
+import type { Entrance, Reader, TransportSocket } from './transport.ts';
 import { type PutOff, SOON_MOST, turn } from './turn.ts';
 
 /** A reader for a socket that nobody has taken: it reads nothing and hears nothing. */
@@ -42,6 +42,7 @@ export class StreamSocket implements TransportSocket, PutOff {
   readonly port: number;
   readonly proxied: boolean;
   readonly secure: boolean;
+  readonly entrance: Entrance;
   reader: Reader = NOBODY;
   /** Why it was closed, if by an error. */
   failure: Error | null = null;
@@ -53,9 +54,10 @@ export class StreamSocket implements TransportSocket, PutOff {
    * @param ip address of the peer, from {@link peerAddress}, or of the client that a PROXY header names.
    * @param port of that client; undefined: there is no such header.
    */
-  constructor(stream: Socket, ip: string, secure: boolean, port?: number) {
+  constructor(stream: Socket, ip: string, secure: boolean, entrance: Entrance, port?: number) {
     this.stream = stream;
     this.secure = secure;
+    this.entrance = entrance;
     this.ip = ip;
     this.port = port ?? stream.remotePort ?? 0;
     this.proxied = port !== undefined;

@@ -6,11 +6,11 @@ import { messageOf, WebsockError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { refusalResponse } from '../wire/handshake.ts';
 import type { ProxyClient } from '../wire/proxy.ts';
-import { formatEndpoint, type ListenAddress, takesDirect } from './address.ts';
+import { formatEndpoint, isLoopback, type ListenAddress, takesDirect } from './address.ts';
 import type { ProxyGate } from './proxied.ts';
 import { peerAddress, StreamSocket } from './socket.ts';
 import { createTlsServer, type TlsOptions } from './tls.ts';
-import type { Accept, Listener, Transport, TransportSocket } from './transport.ts';
+import type { Accept, Entrance, Listener, Transport, TransportSocket } from './transport.ts';
 
 /** First byte of a TLS record that holds a handshake (RFC 8446 §5.1); no HTTP method and no path begins with it. */
 const TLS_HANDSHAKE = 0x16;
@@ -31,12 +31,14 @@ export interface NetOptions {
 /**
  * Takes what a server accepts in place of its `connection` event, from when it listens.
  *
+ * @param entrance of all its sockets
  * @param keepAlive seconds, see {@link NetOptions}
  * @param accept takes each socket; null stands for one whose peer had reset it before it was asked for its address
  * @returns what resolves, after `server.close()`, when every socket that was taken is gone
  */
 export type Intake = (
   server: Server,
+  entrance: Entrance,
   keepAlive: number,
   accept: (socket: TransportSocket | null) => void,
 ) => () => Promise<void>;
@@ -131,6 +133,7 @@ export class NetTransport implements Transport {
     const { address } = door;
     const { backlog, keepAlive } = this.options;
     const intake = takesDirect(address) ? this.intake : null;
+    const entrance = entranceOf(address, 'host' in where ? where.host : '');
     const server = createServer({
       allowHalfOpen: true,
       noDelay: true,
@@ -139,19 +142,19 @@ export class NetTransport implements Transport {
     });
     let gone = async (): Promise<void> => {}; // net.Server waits for its sockets itself
     await bind(server, address, { ...where, backlog }, () => {
-      if (intake === null) this.takeAll(server, door);
-      else gone = intake(server, keepAlive, (socket) => this.admit(socket, door));
+      if (intake === null) this.takeAll(server, door, entrance);
+      else gone = intake(server, entrance, keepAlive, (socket) => this.admit(socket, door));
     });
     this.reportErrors(server, address);
     const endpoint = 'path' in where ? where.path : formatEndpoint(where.host, portOf(server));
     return { server, endpoint, gone };
   }
 
-  private takeAll(server: Server, door: Door): void {
-    const tls = door.address.security === 'plain' ? undefined : this.tlsServer(door);
+  private takeAll(server: Server, door: Door, entrance: Entrance): void {
+    const tls = door.address.security === 'plain' ? undefined : this.tlsServer(door, entrance);
     const take = (socket: Socket): void => {
-      if (tls === undefined) this.give(socket, door, false);
-      else this.sniff(socket, door, tls);
+      if (tls === undefined) this.give(socket, door, entrance, false);
+      else this.sniff(socket, door, entrance, tls);
     };
     server.on('connection', door.address.proxyProtocol ? (socket) => this.identify(socket, door, take) : take);
   }
@@ -173,7 +176,7 @@ export class NetTransport implements Transport {
     });
   }
 
-  private give(socket: Socket, door: Door, secure: boolean): void {
+  private give(socket: Socket, door: Door, entrance: Entrance, secure: boolean): void {
     const { address, clients, waiting } = door;
     const key = keyOf(socket);
     const client = clients.get(key);
@@ -187,7 +190,7 @@ export class NetTransport implements Transport {
       socket.on('error', (error) => this.log.debug(`a client without an address: ${error.message}`));
       socket.destroy();
     }
-    this.admit(ip === null ? null : new StreamSocket(socket, ip, secure, client?.port), door);
+    this.admit(ip === null ? null : new StreamSocket(socket, ip, secure, entrance, client?.port), door);
   }
 
   private admit(socket: TransportSocket | null, door: Door): void {
@@ -195,12 +198,12 @@ export class NetTransport implements Transport {
     else this.log.debug(`a client of ${door.address.url} left before it had an address`);
   }
 
-  private tlsServer(door: Door): TlsServer {
+  private tlsServer(door: Door, entrance: Entrance): TlsServer {
     const { tls } = this.options;
     if (tls === undefined) throw new Error('a TLS listener without a certificate');
     return createTlsServer(
       tls,
-      (socket) => this.give(socket, door, true),
+      (socket) => this.give(socket, door, entrance, true),
       (socket, why) => {
         const ip = door.ipOf(socket);
         this.log.info(`TLS handshake with ${ip ?? 'a client that left'} failed: ${why}`, { ip, reason: why });
@@ -209,7 +212,7 @@ export class NetTransport implements Transport {
   }
 
   /** Looks at the first byte: TLS, or plain text where that is served too, or a client at the wrong door. */
-  private sniff(socket: Socket, door: Door, tls: TlsServer): void {
+  private sniff(socket: Socket, door: Door, entrance: Entrance, tls: TlsServer): void {
     const { address } = door;
     const key = keyOf(socket);
     door.waiting.set(key, socket);
@@ -239,7 +242,7 @@ export class NetTransport implements Transport {
       socket.off('end', onEnd);
       socket.unshift(first);
       if (first[0] === TLS_HANDSHAKE) tls.emit('connection', socket);
-      else if (address.security === 'both') this.give(socket, door, false);
+      else if (address.security === 'both') this.give(socket, door, entrance, false);
       else this.refusePlain(socket, door);
     });
   }
@@ -265,6 +268,12 @@ export class NetTransport implements Transport {
       this.log.error(`cannot accept clients on ${address.url}: ${error.message}${hint}`, { code });
     });
   }
+}
+
+/** @param host the address that is listened on; '' for a Unix socket. */
+function entranceOf({ host: name = '', proxyProtocol }: ListenAddress, host: string): Entrance {
+  // Where a PROXY header is asked for, no page gets a word in.
+  return { name: name.toLowerCase(), loopback: isLoopback(host) && !proxyProtocol };
 }
 
 function portOf(server: Server): number {

@@ -24,6 +24,17 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** What a socket came in by. */
+export interface Entrance {
+  /**
+   * A loopback address: nobody but this machine reaches it, and whatever page its browsers show. Not so a Unix socket, nor
+   * a listener that asks for PROXY headers.
+   */
+  readonly loopback: boolean;
+  /** The host in `adress`, in lower case and IPv6 without brackets; '' for a Unix socket. */
+  readonly name: string;
+}
+
 /** A stream of bytes to and from one peer. */
 export interface TransportSocket {
   /** The peer's address without brackets, IPv4 in its dotted form; `unix` for a Unix socket. */
@@ -33,6 +44,7 @@ export interface TransportSocket {
   /** A proxy has said so, in a PROXY header; of a client that it did not name, `ip` is `unknown` and `port` 0. */
   readonly proxied: boolean;
   readonly secure: boolean;
+  readonly entrance: Entrance;
   reader: Reader;
   /** Bytes written that the kernel has not taken yet. */
   readonly pending: number;

@@ -8,6 +8,8 @@ export interface RequestHead {
   /** All of it, in latin1. */
   readonly text: string;
   readonly method: string;
+  /** What a target in absolute form names, which counts for more than Host (RFC 9112 §3.2.2); '' in origin form. */
+  readonly authority: string;
   /** Without the query, as it was sent. */
   readonly path: string;
   /** Without the `?`. */
@@ -31,7 +33,7 @@ export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/; // RFC 9110 §5.6.2
 export const BAD_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]/; // RFC 9110 §5.5
 // oxlint-disable-next-line no-control-regex
 const BAD_HEAD = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]|\r(?!\n)/;
-const ABSOLUTE = /^(?:https?|wss?):\/\/[^/?#]*/i;
+const ABSOLUTE = /^(?:https?|wss?):\/\/([^/?#]*)/i;
 // oxlint-disable-next-line no-control-regex
 const NOT_ASCII = /[^\u0000-\u007f]/;
 
@@ -94,8 +96,8 @@ export function parseHead(text: string, maxHeaders: number): RequestHead | Refus
   // Not percent-encoded, as no browser would send it: then it is UTF-8.
   const readable = NOT_ASCII.test(target) ? utf8Of(target) : target;
   if (readable === null) return { status: 400, text: 'the request target is not UTF-8' }; // RFC 6455 §8.1
-  const { path, query } = parseTarget(readable);
-  return { text, method, path, query, version, headers };
+  const { authority, path, query } = parseTarget(readable);
+  return { text, method, authority, path, query, version, headers };
 }
 
 /** The text whose bytes are the characters of `latin1`, or null. */
@@ -143,10 +145,12 @@ function trimmed(text: string, start: number, end: number): number {
   return end > start && text.charCodeAt(end - 1) === 13 ? end - 1 : end;
 }
 
-/** Path and query of a request target, in origin or absolute form (RFC 9112 §3.2). */
-export function parseTarget(target: string): { path: string; query: string } {
-  const local = !target.startsWith('/') && ABSOLUTE.test(target) ? target.replace(ABSOLUTE, '') : target;
+/** The parts of a request target, in origin or absolute form (RFC 9112 §3.2). */
+export function parseTarget(target: string): { authority: string; path: string; query: string } {
+  const absolute = target.startsWith('/') ? null : ABSOLUTE.exec(target);
+  const local = absolute === null ? target : target.slice(absolute[0].length);
   const mark = local.indexOf('?');
   const path = mark === -1 ? local : local.slice(0, mark);
-  return { path: path === '' ? '/' : path, query: mark === -1 ? '' : local.slice(mark + 1) };
+  const authority = absolute?.[1] ?? '';
+  return { authority, path: path === '' ? '/' : path, query: mark === -1 ? '' : local.slice(mark + 1) };
 }

@@ -20,12 +20,20 @@ describe('parseRanges', () => {
 });
 
 describe('checkOrigins', () => {
-  test.each(['same', 'loopback', 'null', '*', 'https://example.org', 'HTTP://Example.org:8080', 'http://[::1]:3000'])(
-    '%s is taken',
-    (entry) => {
-      expect(() => checkOrigins([entry])).not.toThrow();
-    },
-  );
+  test.each([
+    'same',
+    'loopback',
+    'null',
+    '*',
+    'https://example.org',
+    'HTTP://Example.org:8080',
+    'http://[::1]:3000',
+    'https://xn--bcher-kva.example',
+    'capacitor://localhost',
+    'chrome-extension://abcdefghijklmnop',
+  ])('%s is taken', (entry) => {
+    expect(() => checkOrigins([entry])).not.toThrow();
+  });
 
   test.each([
     ['example.org', 'give https://example.org, or same, loopback, null, *'],
@@ -35,6 +43,8 @@ describe('checkOrigins', () => {
     ['Same', 'is no origin'],
     ['', 'is no origin'],
     ['file:///x', 'such as https://example.org'],
+    ['capacitor://localhost/', 'such as https://example.org'],
+    ['capacitor://user@localhost', 'such as https://example.org'],
   ])('%j is refused', (entry, hint) => {
     expect(() => checkOrigins(['same', entry])).toThrow(`'${entry}' is no origin`);
     expect(() => checkOrigins([entry])).toThrow(hint);
@@ -75,12 +85,68 @@ describe('originAllowed', () => {
     [['loopback'], 'http://10.0.0.1', 'example.org', false],
     [['loopback'], 'https://example.org', 'example.org', false],
     [['loopback'], 'null', 'localhost', false],
+    [['same', 'loopback'], '', 'localhost', false],
+    // addresses in whatever form are what they are, and what only looks like one is a name
+    [['loopback'], 'http://2130706433', 'example.org', true],
+    [['loopback'], 'http://0x7f000001:3000', 'example.org', true],
+    [['loopback'], 'http://127.1', 'example.org', true],
+    [['loopback'], 'http://[0:0:0:0:0:0:0:1]', 'example.org', true],
+    [['loopback'], 'http://[::ffff:7f00:1]', 'example.org', true],
+    [['loopback'], 'http://0.0.0.0', 'example.org', false],
+    [['loopback'], 'http://[::]', 'example.org', false],
+    [['loopback'], 'http://[::ffff:10.0.0.1]', 'example.org', false],
+    [['loopback'], 'http://2130706434.example', 'example.org', false],
+    [['loopback'], 'http://127.0.0.1.nip.io', 'example.org', false],
+    [['loopback'], 'http://127.0.0.1.example', 'example.org', false],
+    [['same', 'loopback'], 'http://evil.localhost.example', 'localhost', false],
+    [['same', 'loopback'], 'http://localhost.evil', 'localhost', false],
+    [['loopback'], 'http://evil-localhost', 'localhost', false],
+    [['loopback'], 'http://localhost.', 'example.org', false],
+    [['loopback'], 'http://.localhost.', 'example.org', false],
+    // no page has an origin with a user's name, a path or a second origin
+    [['same', 'loopback'], 'http://localhost@evil.example', 'localhost', false],
+    [['same', 'loopback'], 'http://evil.example@localhost', 'localhost', false],
+    [['same', 'loopback'], 'http://user:localhost@evil.example', 'localhost', false],
+    [['same', 'loopback'], 'http://localhost/', 'localhost', false],
+    [['same', 'loopback'], 'http://localhost\\@evil.example', 'localhost', false],
+    [['same', 'loopback'], 'http://localhost#evil', 'localhost', false],
+    [['same', 'loopback'], 'http://localhost/, http://evil.example', 'localhost', false],
+    [['same', 'loopback'], 'http://localhost, http://evil.example', 'localhost', false],
+    [['same', 'loopback'], 'http://localhost http://evil.example', 'localhost', false],
+    [['same', 'loopback'], 'http://', '', false],
+    [['same', 'loopback'], 'localhost', 'localhost', false],
+    [['same', 'loopback'], '//localhost', 'localhost', false],
+    [['same', 'loopback'], `http://${'a'.repeat(7000)}.example`, 'localhost', false],
+    [['same', 'loopback'], `http://localhost${'.'.repeat(7000)}`, 'localhost', false],
+    // other schemes are no pages: their origins can be named, exactly
+    [['same', 'loopback'], 'file://', 'localhost', false],
+    [['same', 'loopback'], 'file://localhost', 'localhost', false],
+    [['same', 'loopback'], 'capacitor://localhost', 'localhost', false],
+    [['same', 'loopback'], 'chrome-extension://localhost', 'localhost', false],
+    [['capacitor://localhost'], 'capacitor://localhost', 'example.org', true],
+    [['capacitor://localhost'], 'http://localhost', 'example.org', false],
+    // `same`, by name alone
+    [['same'], 'https://example.org.', 'example.org.:8096', true],
+    [['same'], 'https://example.org.', 'example.org', false],
+    [['same'], 'https://xn--bcher-kva.example', 'xn--bcher-kva.example:8096', true],
+    [['same'], 'https://xn--bcher-kva.example', 'b\xfccher.example', false],
+    [['same'], 'http://192.0.2.7:81', '3221225991', true],
+    [['same'], 'http://[2001:db8::7]', '2001:db8::7', false],
+    [['same'], 'https://example.org', 'example.org, evil.example', false],
+    [['same'], 'https://example.org', 'user@example.org', false],
+    [['same'], 'https://example.org', 'example.org/evil', false],
     // exact ones
     [['https://a.example'], 'https://a.example', 'b.example', true],
     [['https://A.example'], 'https://a.EXAMPLE', 'b.example', true],
     [['https://a.example'], 'http://a.example', 'a.example', false],
     [['https://a.example'], 'https://a.example:8443', 'a.example', false],
     [['https://a.example'], 'https://a.example.evil', 'a.example', false],
+    [['https://a.example'], 'https://a.example:443', 'b.example', false],
+    [['https://a.example'], 'https://a.example/', 'b.example', false],
+    [['https://a.example'], 'https://a.example.', 'b.example', false],
+    [['https://a.example'], 'https://a.example, https://a.example', 'b.example', false],
+    [['https://xn--bcher-kva.example'], 'https://xn--bcher-kva.example', 'b.example', true],
+    [['http://[2001:db8::7]:81'], 'http://[2001:DB8::7]:81', 'b.example', true],
     // words
     [['null'], 'null', 'a.example', true],
     [['null'], 'https://a.example', 'a.example', false],

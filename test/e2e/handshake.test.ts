@@ -17,7 +17,7 @@ beforeAll(async () => {
       onData(client) { client.send(client.ident + client.data); }
     }`;
   daemon = await startDaemon({
-    ini: '[limits]\nheadTimeout=0.6\nhandlerTimeout=0.3\nmaxHeaders=20\nmaxHead=2KiB',
+    ini: '[limits]\nheadTimeout=0.6\nhandlerTimeout=0.3\nmaxHeaders=20\nmaxHead=2KiB\n[security]\nhosts=*',
     extra: { 'lab.js': fixture('resources/lab.js'), 'guarded.mjs': guarded },
   });
 });

@@ -210,7 +210,7 @@ describe('other methods', () => {
 
   test.each(['PUT', 'DELETE', 'PATCH', 'TRACE'])('%s: 405 with Allow', async (method) => {
     const peer = await RawPeer.open({ port: daemon.port });
-    peer.write(`${method} /php HTTP/1.1\r\nHost: x\r\n\r\n`);
+    peer.write(`${method} /php HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     const { status, head, body } = await peer.response();
     expect([status, body]).toEqual([405, `${method} is not served\n`]);
     expect(head).toMatch(/^allow: GET, HEAD, POST, OPTIONS\r$/im);
@@ -234,7 +234,7 @@ describe('the connection', () => {
     const peer = await RawPeer.open({ port: daemon.port });
     const request = (n: number): string => {
       const body = `{"opcode":"echo","n":${n}}`;
-      return `POST /lab HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      return `POST /lab HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
     };
     peer.write(request(1) + request(2));
     expect((await peer.response()).body).toContain('"n":1');
@@ -244,7 +244,7 @@ describe('the connection', () => {
 
   test('an upgrade on a kept-alive connection: 426', async () => {
     const peer = await RawPeer.open({ port: daemon.port });
-    peer.write('POST /lab HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
+    peer.write('POST /lab HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
     expect((await peer.response()).status).toBe(200);
     peer.write(upgradeRequest('/lab'));
     const { status, body } = await peer.response();
@@ -268,7 +268,7 @@ describe('the connection', () => {
   test('a peer that leaves in the middle of its body is nobody: the daemon goes on', async () => {
     const from = daemon.out.length;
     const peer = await RawPeer.open({ port: daemon.port });
-    peer.write('POST /lab HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"opcode":"throw"');
+    peer.write('POST /lab HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"opcode":"throw"');
     peer.end();
     await daemon.said(/#\d+ 127\.0\.0\.1 (?:HTTP error|POST \/lab: 400)/, from);
     expect((await curl('-d', '{"opcode":"echo"}', `${url}/lab`)).status).toBe(200);

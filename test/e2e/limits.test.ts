@@ -106,7 +106,7 @@ describe('the number of connections', () => {
       expect(await lateLine.rest()).toBe(`${packet}\n`);
       lateLine.destroy();
       const latePost = await RawPeer.open({ port: daemon.port });
-      latePost.write('POST /php HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
+      latePost.write('POST /php HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
       expect(await latePost.response()).toMatchObject({ status: 503, body: `${packet}\n` });
       latePost.destroy();
       const lateScript = await RawPeer.open({ port: daemon.port });
@@ -143,7 +143,7 @@ describe('the number of connections', () => {
       expect(await late.packet()).toEqual({ opcode: 'close', error });
       expect(await late.closed).toEqual({ code: 4429, reason: error });
       const post = await RawPeer.open({ port: daemon.port });
-      post.write('POST /php HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
+      post.write('POST /php HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
       expect((await post.response()).status).toBe(429);
       post.destroy();
       const other = await WebPeer.open(url, { localAddress: '127.0.0.2' });

@@ -92,7 +92,7 @@ describe('ws+wss: both on one port', () => {
     expect(await web.head()).toMatch(/^HTTP\/1\.1 101/);
     web.destroy();
     const post = await RawPeer.open(where);
-    post.write(`POST /lab HTTP/1.1\r\nHost: x\r\nContent-Length: ${ME.length}\r\n\r\n${ME}`);
+    post.write(`POST /lab HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${ME.length}\r\n\r\n${ME}`);
     expect((await post.response()).body).toContain(`"scheme":"${scheme}"`);
     post.destroy();
   });

@@ -41,7 +41,7 @@ test('no payload, key, cookie or query is in the log, whatever becomes of the cl
     const peer = await RawPeer.open(where);
     const body = prefix + packet;
     const head = `Authorization: Bearer SECRET-key\r\nCookie: SECRET-cookie\r\nContent-Length: ${body.length}`;
-    peer.write(`POST /lab?token=SECRET-query HTTP/1.1\r\nHost: x\r\n${head}\r\n\r\n${body}`);
+    peer.write(`POST /lab?token=SECRET-query HTTP/1.1\r\nHost: localhost\r\n${head}\r\n\r\n${body}`);
     await peer.response();
     peer.destroy();
   });
@@ -50,8 +50,8 @@ test('no payload, key, cookie or query is in the log, whatever becomes of the cl
     upgradeRequest('/nothing?token=SECRET-query', secrets),
     upgradeRequest('/web?token=SECRET-query', { ...secrets, 'Sec-WebSocket-Version': '8' }),
     upgradeRequest('/php?token=SECRET-query', { 'Client-Type': 'php', Authorization: 'Bearer SECRET-wrong' }),
-    'GET /nothing?token=SECRET-query HTTP/1.1\r\nHost: x\r\n\r\n',
-    'PUT /php?token=SECRET-query HTTP/1.1\r\nHost: x\r\n\r\n',
+    'GET /nothing?token=SECRET-query HTTP/1.1\r\nHost: localhost\r\n\r\n',
+    'PUT /php?token=SECRET-query HTTP/1.1\r\nHost: localhost\r\n\r\n',
     'GET /php?token=SECRET-query Bearer SECRET-wrong\n',
     'GET /nothing?token=SECRET-query Bearer SECRET-key\n',
     'SECRET-payload\n',
@@ -114,7 +114,7 @@ describe('the log', () => {
   test('no client can forge a line of it', async () => {
     const daemon = await start();
     const peer = await RawPeer.open({ port: daemon.port });
-    peer.write('GET /a\u001b[31m\u0085b\u2028c HTTP/1.1\r\nHost: x\r\n\r\n');
+    peer.write('GET /a\u001b[31m\u0085b\u2028c HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await peer.rest();
     const line = await RawPeer.open({ port: daemon.port });
     line.write('GET /x\u001b]0;title\u0007\n');

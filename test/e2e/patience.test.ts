@@ -52,7 +52,7 @@ describe('who is waited for, and for how long', () => {
 
   test('a POST whose body does not come gets 408 after bodyTimeout', async () => {
     const peer = await RawPeer.open(await start('[http]\nbodyTimeout=0.2'));
-    peer.write('POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab');
+    peer.write('POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nab');
     expect(await peer.response()).toMatchObject({ status: 408, body: 'no complete body within 0.2 s\n' });
     await daemon.said(/#1 127\.0\.0\.1 HTTP: over bodyTimeout: no complete body within 0\.2 s: closed/);
     peer.destroy();
@@ -61,7 +61,7 @@ describe('who is waited for, and for how long', () => {
   test('a POST whose answer is read slowly, but read, gets all of it', async () => {
     const { port } = await start('[limits]\nwriteTimeout=0.3\nsendQueue=64MiB');
     const socket = connect({ port, host: '127.0.0.1' });
-    socket.write('POST /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nlarge');
+    socket.write('POST /slow HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 5\r\n\r\nlarge');
     let length = 0;
     // Read in turns, with a pause after each: all of it takes much longer than writeTimeout.
     socket.on('data', (chunk: Buffer) => {
@@ -79,7 +79,7 @@ describe('who is waited for, and for how long', () => {
     const socket = connect({ port, host: '127.0.0.1' });
     socket.on('error', () => {});
     socket.pause();
-    socket.write('POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nlarge');
+    socket.write('POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nlarge');
     await daemon.said(/#1 127\.0\.0\.1 HTTP: over writeTimeout: too slow to read: nothing taken for 0\.3 s: closed/);
     socket.destroy();
   });

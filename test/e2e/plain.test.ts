@@ -60,7 +60,7 @@ describe('a plain message socket: dialog = false', () => {
   test('a script client still has its 101 in 1024 bytes', async () => {
     const peer = await RawPeer.open({ port: daemon.port });
     peer.write(
-      'GET /plain HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nClient-Type: tcp\r\n\r\n',
+      'GET /plain HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nClient-Type: tcp\r\n\r\n',
     );
     expect((await peer.head()).length).toBe(1024);
     expect(await peer.text()).toBe('welcome');

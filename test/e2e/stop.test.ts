@@ -44,7 +44,7 @@ describe('a stop', () => {
     web.send('quick');
     script.write(clientFrame('script'));
     line.write('line\nquick\n');
-    post.write('POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\npost');
+    post.write('POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\npost');
     await Promise.all(['web', 'script', 'line', 'post'].map((name) => daemon.said(new RegExp(`works on ${name}`))));
     const from = daemon.out.length;
     daemon.child.kill('SIGTERM');
@@ -87,7 +87,7 @@ describe('a stop', () => {
     const script = await RawPeer.script(where, '/php');
     const line = await RawPeer.line(where, '/php');
     const kept = await RawPeer.open(where);
-    kept.write('POST /php HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
+    kept.write('POST /php HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
     expect((await kept.response()).status).toBe(200);
     const silent = await RawPeer.open(where);
     const half = await RawPeer.open(where);
@@ -135,7 +135,7 @@ describe('a stop', () => {
     const web = await WebPeer.open(`ws://127.0.0.1:${daemon.port}/slow`);
     const post = await RawPeer.open({ port: daemon.port });
     web.send('never');
-    post.write('POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nnever');
+    post.write('POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nnever');
     await daemon.said(/works on never[^]*works on never/);
     expect(await daemon.stop()).toBe(0);
     expect(daemon.out).toMatch(/WARN 2 connections did not end within \[stop\] timeout = 0\.3 s: cut off\n/);

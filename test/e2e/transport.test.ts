@@ -60,7 +60,7 @@ async function serves(daemon: RunningDaemon): Promise<void> {
   line.write(`${packet}\n`);
   expect(await web.text()).toBe(packet);
   const post = await RawPeer.open({ port: daemon.port });
-  post.write(`POST /php HTTP/1.1\r\nHost: x\r\nContent-Length: ${packet.length}\r\n\r\n${packet}`);
+  post.write(`POST /php HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${packet.length}\r\n\r\n${packet}`);
   expect((await post.response()).status).toBe(200);
   expect(await web.text()).toBe(packet);
   await web.close();

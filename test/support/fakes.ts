@@ -25,6 +25,7 @@ export class FakeSocket implements TransportSocket {
   port = 40_000;
   proxied = false;
   secure = false;
+  entrance = { loopback: false, name: 'example.org' };
   reader: Reader = NOBODY;
   /** One entry for each call of write or writeAll. */
   readonly writes: Buffer[] = [];
@@ -172,6 +173,7 @@ export const LIMIT_VALUES: LimitValues = {
 
 export const ACCESS: AccessOptions = {
   allowedOrigins: ['same', 'loopback'],
+  hosts: [],
   trustedProxies: [],
   allowed: [],
   trustLoopback: true,

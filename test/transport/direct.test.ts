@@ -18,7 +18,7 @@ test('what cannot be accepted is an error of its server, as net.Server has it', 
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const accepted: unknown[] = [];
-  takeDirect(server, 60, (socket) => accepted.push(socket));
+  takeDirect(server, { loopback: true, name: '127.0.0.1' }, 60, (socket) => accepted.push(socket));
   const failed = once(server, 'error');
   const handle = listeningHandle(server);
   // As libuv tells it: an error number, and no handle.

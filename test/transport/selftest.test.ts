@@ -6,8 +6,8 @@ import type { TransportSocket } from '../../src/transport/transport.ts';
 
 /** The direct transport, but for what `change` does to each socket that it accepts. */
 function changed(change: (socket: TransportSocket) => void): Intake {
-  return (server, keepAlive, accept) =>
-    takeDirect(server, keepAlive, (socket) => {
+  return (server, entrance, keepAlive, accept) =>
+    takeDirect(server, entrance, keepAlive, (socket) => {
       if (socket !== null) change(socket);
       accept(socket);
     });
