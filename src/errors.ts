@@ -112,8 +112,8 @@ export function closeCodeOf(error: unknown): number | undefined {
   return CLOSE_CODES.has(code) ? code : undefined;
 }
 
-/** Where an error was thrown. */
-function framesOf(error: unknown): string[] {
+/** Where an error was thrown: the frames of its stack, as they stand there. */
+export function framesOf(error: unknown): string[] {
   const stack = stackOf(error) ?? '';
   // It begins with the message, which may hold lines that look like frames.
   const message = messageOf(error);
@@ -132,11 +132,14 @@ function loggable(error: unknown): string {
   return message.length > LOGGABLE ? `${message.slice(0, LOGGABLE)}…` : message;
 }
 
-/** A plugin's error and where it was thrown, for the one who wrote it. */
-export function describeThrown(error: unknown): string {
+/**
+ * A plugin's error and where it was thrown, for the one who wrote it.
+ * @param at the frame to name; default: the first that is not Node's.
+ */
+export function describeThrown(error: unknown, at?: string): string {
   // Not where the language gave up: where somebody called it.
   const frames = framesOf(error);
-  const frame = frames.find((line) => !/\(<anonymous>\)|\bnode:/.test(line)) ?? frames[0];
+  const frame = at ?? frames.find((line) => !/\(<anonymous>\)|\bnode:/.test(line)) ?? frames[0];
   return frame === undefined ? loggable(error) : `${loggable(error)} (${frame.trim()})`;
 }
 

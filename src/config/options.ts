@@ -12,7 +12,7 @@ import { TICKET_OPTIONS } from './tickets.ts';
 /** What each section is about: a comment in websock.ini and a heading in --help. */
 export const SECTIONS = {
   '': 'Where to listen, and the files used',
-  log: 'How the log file is rotated',
+  log: 'What is worth a line, and how the log file is rotated',
   limits: 'What one client, or all of them, may take',
   compression: 'Compression of WebSocket messages (permessage-deflate), for resources that do not say themselves',
   http: 'HTTP requests on the same port',
@@ -92,6 +92,12 @@ export const OPTIONS = [
     'keep',
     { type: 'integer', default: 7, min: 1, max: 10_000, unit: 'files', reloadable: false },
     'How many older log files are kept beside the current one (rotate=internal).',
+  ),
+  row(
+    'log',
+    'stallWarn',
+    { type: 'seconds', default: 1, ...TIME, zero: 'nothing is logged', reloadable: true },
+    'A warning is logged when a resource holds the event loop, and with it all clients, for longer than this.',
   ),
   ...LIMIT_OPTIONS,
   row(
@@ -226,6 +232,12 @@ export const OPTIONS = [
     'timeout',
     { type: 'seconds', default: 10, ...TIME, min: 0, reloadable: true },
     'How long a stop waits for the messages that are being worked on.',
+  ),
+  row(
+    'stop',
+    'exitOnUncaught',
+    { type: 'boolean', default: false, reloadable: true },
+    'Stop, with exit code 1, upon an error that nobody caught: one from a timer of a resource, say. It is logged in any case, with its file and line.',
   ),
   row(
     'stop',

@@ -91,7 +91,7 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     return this.phase === Phase.CLOSED;
   }
 
-  protected get who(): string {
+  get who(): string {
     return `#${this.id} ${this.identity.ip} ${this.identity.path}`;
   }
 
@@ -101,7 +101,7 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
    */
   start(rest: Buffer, ended: boolean): void {
     const { ip, path, kind, scheme, ident } = this.identity;
-    const { log, cork } = this.context;
+    const { log, cork, stalls } = this.context;
     this.context.live.add(this);
     this.context.registry.add(this);
     this.identity.pass?.begin(this.context.deadlines, (code, reason) => this.close(code, reason));
@@ -112,12 +112,14 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     this.socket.reader = this;
     if (this.output instanceof ScriptOutput) this.output.startPacing();
     const corked = cork.begin();
+    const began = stalls.begin();
     try {
       this.dialog.open();
       if (this.open && rest.length > 0) this.engine.decode(rest);
     } finally {
       if (corked) cork.end();
     }
+    stalls.end(began, this);
     if (ended) this.onEnd();
     this.steer();
   }
@@ -127,8 +129,9 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
   onBytes(chunk: Buffer): void {
     if (this.phase !== Phase.OPEN) return;
     // Not `during`: this is the hot path, and a closure for each chunk would be garbage.
-    const { cork } = this.context;
+    const { cork, stalls } = this.context;
     const corked = cork.begin();
+    const began = stalls.begin();
     try {
       this.engine.decode(chunk);
     } catch (error) {
@@ -136,6 +139,7 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     } finally {
       if (corked) cork.end();
     }
+    stalls.end(began, this);
   }
 
   onBehind(): void {
@@ -165,17 +169,22 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     this.output.dispose();
     this.context.live.delete(this);
     this.context.admission.leave(this.identity.ip);
+    const { stalls } = this.context;
+    if (stalls.last === this) stalls.last = null;
     this.leave(CLOSE.ABNORMAL, error === null ? 'the connection ended without a Close frame' : error.message, true);
   }
 
   /** A reason not to read is gone: what was kept is handled first, then the socket is read again. */
   goOn(): void {
     if (!this.ready) return;
-    this.context.cork.during(() => {
+    const { cork, stalls } = this.context;
+    const began = stalls.begin();
+    cork.during(() => {
       this.engine.resume();
       if (this.ended && this.ready) this.engine.end();
       if (this.ended && this.ready) this.endedByPeer();
     });
+    stalls.end(began, this);
     this.steer();
   }
 

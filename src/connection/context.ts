@@ -14,6 +14,7 @@ import type { InTurn } from './inturn.ts';
 import type { Limits, LimitValues } from './limits.ts';
 import type { Live } from './live.ts';
 import type { Registry } from './registry.ts';
+import type { Stalls } from './stalls.ts';
 import type { Routes } from './route.ts';
 
 /** A connection that speaks HTTP, handed over to the plain-HTTP side. */
@@ -58,6 +59,8 @@ export interface ConnectionContext {
   readonly handOver: HandOver;
   /** Reports of clients that have gone, one after the other: one whose resource closes others does not nest. */
   readonly reports: InTurn;
+  /** Who holds the event loop. */
+  readonly stalls: Stalls;
   /** Connections that are not gone: a stop waits for them. */
   readonly live: Live;
   /** The last socket ID given. */

@@ -8,12 +8,13 @@ import type { Cork } from './cork.ts';
 import type { LimitName, LimitValues } from './limits.ts';
 import type { Output } from './output.ts';
 import { type Handled, type MessageInfo, type Notice, promiseOf, type Route } from './route.ts';
+import type { Runner, Stalls } from './stalls.ts';
 
 const INFO_TEXT: MessageInfo = { binary: false, buffered: false };
 const INFO_BINARY: MessageInfo = { binary: true, buffered: false };
 
 /** The connection, as its dialog needs it. */
-export interface DialogHost {
+export interface DialogHost extends Runner {
   readonly client: Client;
   readonly engine: Engine;
   readonly output: Output;
@@ -40,6 +41,7 @@ export interface DialogHost {
 export interface DialogContext {
   readonly values: LimitValues;
   readonly cork: Cork;
+  readonly stalls: Stalls;
 }
 
 /** The messages of one client: handed to its resource one at a time, in order, each with its `next` (PROTOCOL.md §4). */
@@ -62,11 +64,10 @@ export class Dialog implements Receiver {
   /** `onOpen`: no message is handled before its promise has settled. */
   open(): void {
     const { resource } = this.route;
-    if (resource.onOpen === undefined) return;
     this.handling = true;
     let result: unknown;
     try {
-      result = resource.onOpen(this.host.client);
+      result = resource.onOpen?.(this.host.client);
     } catch (error) {
       this.host.onThrown(error);
     }
@@ -128,37 +129,46 @@ export class Dialog implements Receiver {
 
   /** Tells the resource of something that is no message. */
   notice(notice: Notice): void {
+    const { stalls } = this.context;
+    const began = stalls.begin();
     try {
       const result = this.route.resource.onOther(this.host.client, notice);
-      promiseOf(result)?.catch((error: unknown) => {
+      promiseOf(result)?.then(undefined, (error: unknown) => {
         if (this.host.open) this.host.onThrown(error);
         else this.host.onStray('onOther', error);
       });
     } catch (error) {
       this.host.onThrown(error);
     }
+    stalls.end(began, this.host);
   }
 
   /** Tells the resource of an error: nothing is left that an error of its `onError` could close. */
   failed(error: unknown): void {
+    const { stalls } = this.context;
+    const began = stalls.begin();
     try {
       this.watch('onError', this.route.resource.onError(this.host.client, error));
     } catch (second) {
       this.host.onStray('onError', second);
     }
+    stalls.end(began, this.host);
   }
 
   /** Tells the resource that its client has gone. */
   closed(code: number, reason: string): void {
+    const { stalls } = this.context;
+    const began = stalls.begin();
     try {
       this.watch('onClose', this.route.resource.onClose(this.host.client, code, reason));
     } catch (error) {
       this.host.onStray('onClose', error);
     }
+    stalls.end(began, this.host);
   }
 
   private watch(callback: 'onError' | 'onClose', answer: unknown): void {
-    promiseOf(answer)?.catch((error: unknown) => this.host.onStray(callback, error));
+    promiseOf(answer)?.then(undefined, (error: unknown) => this.host.onStray(callback, error));
   }
 
   /** bufferON, a piece, or bufferOFF. */
@@ -236,10 +246,12 @@ export class Dialog implements Receiver {
   /** Holds the next message until `promise` settles. */
   private wait(promise: Promise<unknown>, callback: 'onOpen' | 'onData'): void {
     const { host } = this;
+    const { stalls } = this.context;
     this.busy = true;
     host.onBusy();
     promise.then(
       (fields) => {
+        stalls.last = host;
         if (!this.busy) return; // its client is gone
         this.busy = false;
         if (callback === 'onData') this.done(fields as Handled);
@@ -247,6 +259,7 @@ export class Dialog implements Receiver {
         host.goOn();
       },
       (error: unknown) => {
+        stalls.last = host;
         if (!this.busy) {
           host.onStray(callback, error);
           return;

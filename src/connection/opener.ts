@@ -15,7 +15,7 @@ import { readOpening } from './opening.ts';
 import { Output } from './output.ts';
 import type { OutputOwner } from './owing.ts';
 import type { Pass } from './pass.ts';
-import { type Additions, promiseOf, readAnswer } from './route.ts';
+import { type Additions, asks, promiseOf, readAnswer } from './route.ts';
 import { ScriptOutput } from './script.ts';
 
 const NO_BYTES = Buffer.alloc(0);
@@ -37,7 +37,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
   slot: Set<Deadline> | null = null;
   previous: Stoppable | null = null;
   next: Stoppable | null = null;
-  private readonly id: number;
+  readonly id: number;
   private readonly context: ConnectionContext;
   private readonly socket: TransportSocket;
   /** What admission counts it for: the peer, or the client behind a trusted proxy. */
@@ -70,7 +70,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     }
   }
 
-  private get who(): string {
+  get who(): string {
     return `#${this.id} ${this.ip}${this.path === '' ? '' : ` ${excerpt(this.path)}`}`;
   }
 
@@ -188,7 +188,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       return;
     }
     const guard = candidate.guard(context);
-    if (guard === null && route.resource.onHandshake === undefined) this.admit(candidate, undefined);
+    if (guard === null && !asks(route)) this.admit(candidate, undefined);
     else this.ask(candidate, guard);
   }
 
@@ -234,11 +234,12 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     read: (answer: Answer) => Read = (answer) => answer as unknown as Read,
   ): void {
     const failed = (error: unknown): void => {
-      if (this.state !== 'asking') return;
-      this.context.log.error(`${this.who}: ${what} failed: ${describeThrown(error)}`, {
+      const late = this.state === 'asking' ? '' : ', its client was refused or has gone already';
+      this.context.log.error(`${this.who}: ${what} failed${late}: ${describeThrown(error)}`, {
         id: this.id,
         stack: traceOf(error),
       });
+      if (late !== '') return;
       this.refuse({ status: 500, text: what === 'onHandshake' ? 'the resource failed' : `${what} failed` });
     };
     const answered = (answer: Answer): void => {
@@ -253,11 +254,15 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       then(verdict);
     };
     let answer: Answer | Promise<Answer>;
+    const { stalls } = this.context;
+    const began = stalls.begin();
     try {
       answer = ask();
     } catch (error) {
       failed(error);
       return;
+    } finally {
+      stalls.end(began, this);
     }
     const promise = promiseOf(answer);
     if (promise === null) answered(answer as Answer);

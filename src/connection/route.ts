@@ -111,11 +111,22 @@ export function engineOptions(values: { maxPayload: number; maxFragments: number
 /** The promise that a callback has answered with, whatever its make; null: it has answered at once. */
 export function promiseOf<Value>(answer: Value | Promise<Value>): Promise<Value> | null {
   try {
-    const isPromise = typeof (answer as { then?: unknown } | null | undefined)?.then === 'function';
-    return isPromise ? Promise.resolve(answer) : null;
+    const then = (answer as { then?: unknown } | null | undefined)?.then;
+    if (typeof then !== 'function') return null;
+    // A `then` of its own is called by the language, which catches what it throws.
+    return then === Promise.prototype.then ? Promise.resolve(answer) : new Promise((done) => done(answer));
   } catch (error) {
     // A getter that throws: the plugin's fault, as anything that it throws.
     return Promise.reject(error);
+  }
+}
+
+/** Whether a route is asked before a client comes in. */
+export function asks(route: Route): boolean {
+  try {
+    return route.resource.onHandshake !== undefined;
+  } catch {
+    return true; // a getter that throws: it is asked for again, where that is caught
   }
 }
 
@@ -138,8 +149,11 @@ export function readAnswer(answer: HandshakeAnswer): Refusal | Additions {
     throw new Error(`onHandshake answered ${String(answer)}: answer ${allowed}`);
   }
   if (!('status' in answer)) {
-    if (typeof (answer.ident ?? '') !== 'string') throw new Error('onHandshake answered an ident that is not a string');
-    return answer;
+    // Read once, and here: a getter of the plugin's may throw.
+    const { protocol, headers, ident, data } = answer;
+    if (typeof (ident ?? '') !== 'string') throw new Error('onHandshake answered an ident that is not a string');
+    if (typeof (headers ?? {}) !== 'object') throw new Error('onHandshake answered headers that are no object');
+    return { protocol, headers: headers === undefined ? headers : { ...headers }, ident, data };
   }
   const { status, body = 'refused by the resource' } = answer;
   if (!Number.isInteger(status) || status < 400 || status > 599) {

@@ -19,7 +19,7 @@ export abstract class Sender implements ClientLink {
   /** Nothing is sent to it any more. */
   abstract get isGone(): boolean;
   /** `#id ip path`, for the log. */
-  protected abstract get who(): string;
+  abstract get who(): string;
   /** What a resource, or the source of a message, has thrown. */
   abstract onThrown(error: unknown): void;
   /** Closes at once, whatever is in flight. */

@@ -12,7 +12,8 @@ import { bindProcess } from './signals.ts';
 const PACKAGE = fileURLToPath(new URL('../../package.json', import.meta.url));
 
 /**
- * The program. Exit codes: 0 stopped cleanly (or nothing to do), 1 could not run, 2 bad configuration.
+ * The program. Exit codes: 0 stopped cleanly (or nothing to do), 1 could not run, or stopped for an error that nobody caught
+ * (`[stop] exitOnUncaught`), 2 bad configuration.
  * @param argv without node and script
  */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -55,7 +56,7 @@ async function run(config: Config, version: string): Promise<void> {
     );
     for (const warning of config.warnings) logger.warn(warning);
     const daemon = new Daemon(config, logger);
-    bindProcess(daemon, logger);
+    bindProcess(daemon, logger, { resources: values.resources, ...values.stop });
     await daemon.load();
     for (const warning of daemon.warnings) logger.warn(warning);
     await daemon.start();

@@ -14,6 +14,7 @@ import { Limits } from '../connection/limits.ts';
 import { Live } from '../connection/live.ts';
 import { Opener } from '../connection/opener.ts';
 import { Registry } from '../connection/registry.ts';
+import { Stalls } from '../connection/stalls.ts';
 import { messageOf, stackOf, WebsockError } from '../errors.ts';
 import { HttpSide } from '../http/side.ts';
 import { LocalHub } from '../hub/local.ts';
@@ -140,6 +141,7 @@ export class Daemon {
     const { log, limits, deadlines, access, admission, tickets } = this;
     const attempts = new Attempts(limits);
     const debts = new Debts(limits, log);
+    const stalls = new Stalls(log, values.log.stallWarn);
     const http = new HttpSide({
       log,
       limits,
@@ -150,6 +152,7 @@ export class Daemon {
       attempts,
       tickets,
       guards: this.plan.guards,
+      stalls,
       routes: this.router,
       keepAliveTimeout: values.http.keepAliveTimeout,
     });
@@ -171,6 +174,7 @@ export class Daemon {
       compression: this.compression(),
       handOver: (stream, peer) => http.take(stream, peer),
       reports: new InTurn(),
+      stalls,
       live: new Live(),
       lastId: 0,
       draining: false,
@@ -188,6 +192,7 @@ export class Daemon {
       await this.close();
       throw error;
     }
+    stalls.start();
     this.announce();
     this.certificates?.start();
     this.openFiles.start();

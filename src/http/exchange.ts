@@ -9,6 +9,7 @@ import type { Deadline, Deadlines } from '../connection/deadlines.ts';
 import { Debt, type Debtor, type Debts } from '../connection/debts.ts';
 import type { Limits } from '../connection/limits.ts';
 import type { Routes } from '../connection/route.ts';
+import type { Runner, Stalls } from '../connection/stalls.ts';
 import { excerpt, type Log } from '../log.ts';
 import type { Tickets } from '../packet/ticket.ts';
 import { InOrder } from './inorder.ts';
@@ -25,6 +26,7 @@ export interface HttpContext {
   readonly attempts: Attempts;
   readonly tickets: Tickets;
   readonly guards: Guards;
+  readonly stalls: Stalls;
   readonly routes: Routes;
   /** Seconds that a kept-alive connection may be idle. */
   readonly keepAliveTimeout: number;
@@ -116,7 +118,7 @@ export class HttpConnection implements Deadline, Debtor {
 }
 
 /** A request and its answer. */
-export class Exchange {
+export class Exchange implements Runner {
   readonly connection: HttpConnection;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -151,6 +153,14 @@ export class Exchange {
   judgeHost(): Refusal | null {
     const { ip, entrance } = this.connection.peer;
     return this.context.access.judgeHost(this, ip, entrance);
+  }
+
+  get id(): number {
+    return this.connection.peer.id;
+  }
+
+  get who(): string {
+    return `#${this.id} ${this.from.ip} ${this.request.method} ${excerpt(this.path)}`;
   }
 
   get originAllowed(): boolean {
@@ -199,12 +209,11 @@ export class Exchange {
   }
 
   private log(text: string, status: number): void {
-    const { id } = this.connection.peer;
+    const { id, who } = this;
     const { ip } = this.from;
     const path = excerpt(this.path);
-    const method = this.request.method ?? '';
     const level = status === 401 || status === 403 || status === 421 || status === 429 ? 'warn' : 'info';
-    this.context.log[level](`#${id} ${ip} ${method} ${path}: ${text}`, { id, ip, path, kind: 'tcp', status });
+    this.context.log[level](`${who}: ${text}`, { id, ip, path, kind: 'tcp', status });
   }
 }
 

@@ -5,6 +5,7 @@ import { examine, guardOf } from '../connection/examine.ts';
 import type { Pass } from '../connection/pass.ts';
 import {
   type Additions,
+  type Callbacks,
   type HandshakeRequest,
   promiseOf,
   readAnswer,
@@ -45,8 +46,7 @@ export async function answerPost(context: HttpContext, exchange: Exchange, expec
     const { status, body, note } = await deliver(context, exchange, target);
     exchange.answer(status, body, note);
   } catch (error) {
-    const { id } = exchange.connection.peer;
-    const who = `#${id} ${exchange.from.ip} POST ${excerpt(exchange.path)}`;
+    const { id, who } = exchange;
     context.log.error(`${who}: ${describeThrown(error)}`, { id, stack: traceOf(error) });
     exchange.answer(500, closePacket('the resource failed'), ' the resource failed');
   }
@@ -74,11 +74,27 @@ async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal 
     context,
     exchange,
     'onHandshake',
-    route.resource.onHandshake?.({ ...request, auth: pass?.auth ?? null }),
+    ask(context, exchange, route, { ...request, auth: pass?.auth ?? null }),
   );
   if (given === LATE) return { status: 504, text: limits.over('handlerTimeout').text };
   const answer = readAnswer(given);
   return 'status' in answer ? answer : { route, additions: answer, ticket: verdict.ticket, pass };
+}
+
+/** Calls `onHandshake`. */
+function ask(
+  { stalls }: HttpContext,
+  exchange: Exchange,
+  { resource }: Route,
+  request: HandshakeRequest,
+): ReturnType<NonNullable<Callbacks['onHandshake']>> {
+  if (resource.onHandshake === undefined) return undefined;
+  const began = stalls.begin();
+  try {
+    return resource.onHandshake(request);
+  } finally {
+    stalls.end(began, exchange);
+  }
 }
 
 /** What `[auth]` says of who is no backend by its address or key alone; null: nothing is asked of it. */
@@ -89,10 +105,9 @@ async function authenticated(
 ): Promise<Refusal | Pass | null> {
   const guard = guardOf(context.guards, request.path, request.kind);
   if (guard === null) return null;
-  const { id } = exchange.connection.peer;
+  const { id, who } = exchange;
   const { ip } = request;
   const shown = shownBy(request, bearer(request.headers.authorization), []);
-  const who = `#${id} ${ip} POST ${excerpt(request.path)}`;
   const found = await asked(context, exchange, 'authentication', examine(context, guard, shown, { id, ip, who }));
   return found === LATE ? { status: 504, text: context.limits.over('handlerTimeout').text } : found;
 }
@@ -100,17 +115,14 @@ async function authenticated(
 /** Waits for what `onHandshake`, or authentication, has answered. @param what for the log, if that fails too late. */
 function asked<Given>(
   { deadlines, limits, log }: HttpContext,
-  { connection, from, path }: Exchange,
+  { id, who }: Exchange,
   what: string,
   given: Given | Promise<Given>,
 ): Given | Promise<Given | typeof LATE> {
   const promise = promiseOf(given);
   if (promise === null) return given;
   return inTime(promise, deadlines, limits.values.handlerTimeout, (error) => {
-    const { id } = connection.peer;
-    log.error(`#${id} ${from.ip} POST ${excerpt(path)}: ${what} failed, too late: ${describeThrown(error)}`, {
-      id,
-    });
+    log.error(`${who}: ${what} failed, too late: ${describeThrown(error)}`, { id, stack: traceOf(error) });
   });
 }
 

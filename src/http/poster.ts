@@ -4,6 +4,7 @@ import type { Debts } from '../connection/debts.ts';
 import { type MessageSource, sendWhole } from '../connection/fragments.ts';
 import type { Limits } from '../connection/limits.ts';
 import { type Handled, type MessageInfo, promiseOf, type Route } from '../connection/route.ts';
+import type { Runner, Stalls } from '../connection/stalls.ts';
 import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, traceOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { inTime, LATE } from './intime.ts';
@@ -28,10 +29,11 @@ interface PosterContext {
   readonly debts: Debts;
   readonly deadlines: Deadlines;
   readonly limits: Limits;
+  readonly stalls: Stalls;
 }
 
 /** The client behind one message of a POST: what the resource sends to it becomes the answer (PROTOCOL.md §7). */
-export class Poster implements ClientLink {
+export class Poster implements ClientLink, Runner {
   dropped = 0;
   private readonly context: PosterContext;
   private readonly route: Route;
@@ -55,7 +57,11 @@ export class Poster implements ClientLink {
     return this.closed !== null;
   }
 
-  private get who(): string {
+  get id(): number {
+    return this.client.id;
+  }
+
+  get who(): string {
     return `#${this.client.id} ${this.client.ip} POST ${this.client.path}`;
   }
 
@@ -64,7 +70,7 @@ export class Poster implements ClientLink {
     if (message.length === 0) return this.answer(undefined);
     let result: Handled | typeof LATE;
     try {
-      result = await this.wait(this.route.resource.onData(this.client, message, info));
+      result = await this.wait(this.call(message, info));
     } catch (error) {
       return this.thrown(error);
     }
@@ -115,6 +121,16 @@ export class Poster implements ClientLink {
     this.closed ??= { code, reason };
   }
 
+  private call(message: string | Buffer, info: MessageInfo): Handled | Promise<Handled> {
+    const { stalls } = this.context;
+    const began = stalls.begin();
+    try {
+      return this.route.resource.onData(this.client, message, info);
+    } finally {
+      stalls.end(began, this);
+    }
+  }
+
   private wait(answer: Handled | Promise<Handled>): Handled | Promise<Handled | typeof LATE> {
     const promise = promiseOf(answer);
     if (promise === null) return answer;
@@ -131,7 +147,7 @@ export class Poster implements ClientLink {
     this.log(error, 'the resource failed');
     try {
       const result = this.route.resource.onError(this.client, error);
-      Promise.resolve(result).catch((second: unknown) => this.log(second, 'onError failed'));
+      promiseOf(result)?.then(undefined, (second: unknown) => this.log(second, 'onError failed'));
     } catch (second) {
       this.log(second, 'onError failed');
     }

@@ -12,6 +12,7 @@ import { Limits, type LimitValues } from '../../src/connection/limits.ts';
 import { Live } from '../../src/connection/live.ts';
 import { Registry } from '../../src/connection/registry.ts';
 import { type Callbacks, engineOptions, type Route } from '../../src/connection/route.ts';
+import { Stalls } from '../../src/connection/stalls.ts';
 import type { Log } from '../../src/log.ts';
 import { Tickets } from '../../src/packet/ticket.ts';
 import type { Compression } from '../../src/wire/compression.ts';
@@ -185,6 +186,8 @@ export interface ContextOptions {
   access?: Partial<AccessOptions>;
   routes?: readonly Route[];
   webIdent?: boolean;
+  /** Seconds, by the clock that fake timers turn; default 0: off. */
+  stallWarn?: number;
   compression?: Compression;
   guards?: Guards;
 }
@@ -221,6 +224,7 @@ export function fakeContext(options: ContextOptions = {}): FakeContext {
     handed,
     handOver: (stream, peer) => void handed.push({ stream, peer }),
     reports: new InTurn(),
+    stalls: new Stalls(log, options.stallWarn ?? 0, () => Date.now()),
     live: new Live(),
     lastId: 0,
     draining: false,
