@@ -89,7 +89,7 @@ export class Hosts {
     const parsed = parseHost(host);
     if (parsed !== null && (this.named === null ? isHome(parsed.name, entrance) : isNamed(parsed, this.named)))
       return null;
-    const name = excerpt(host, SHOWN);
+    const name = excerpt(host.replace(/^.*@/s, '…@'), SHOWN); // a user's name and password, in an absolute target
     if (this.named !== null) return `the host '${name}' is not served: see [security] hosts`;
     return (
       `the host '${name}' is not served on a loopback address: name it in [security] hosts; or if a proxy passes it on, ` +
