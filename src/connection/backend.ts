@@ -1,4 +1,4 @@
-import { printable } from '../log.ts';
+import { excerpt } from '../log.ts';
 import { type Ticket, Tickets } from '../packet/ticket.ts';
 import type { Refusal } from '../wire/head.ts';
 import type { Access, Provenance } from './access.ts';
@@ -61,5 +61,5 @@ function judgeTicket({ attempts, tickets }: Judges, { from, path, route }: Askin
   // From here on it is no guess, and does not count as one.
   if (tickets.isExpired(ticket)) return { status: 401, text: 'the ticket has expired: ask for another', headers };
   if (route?.tickets === true) return { ticket };
-  return { status: 403, text: `${printable(path)} takes no tickets: its resource has no static tickets` };
+  return { status: 403, text: `${excerpt(path)} takes no tickets: its resource has no static tickets` };
 }

@@ -65,6 +65,26 @@ export function listeningContract(name: string, create: CreateTransport): void {
       }
     });
 
+    test('a socket knows what it came in by: a loopback address or not, and the name in adress', async () => {
+      for (const [adress, host, entrance] of [
+        ['ws://127.0.0.1:0', '127.0.0.1', { loopback: true, name: '127.0.0.1' }],
+        ['ws://127.9.9.9:0', '127.9.9.9', { loopback: true, name: '127.9.9.9' }],
+        ['ws://LOCALHOST:0', 'localhost', { loopback: true, name: 'localhost' }],
+        ['ws://[::1]:0', '::1', { loopback: true, name: '::1' }],
+        // By whichever of its addresses: others reach it as well.
+        ['ws://0.0.0.0:0', '127.0.0.1', { loopback: false, name: '0.0.0.0' }],
+        ['ws://*:0', '127.0.0.1', { loopback: false, name: '*' }],
+        [`unix:${join(site.dir, 'entrance.sock')}`, '', { loopback: false, name: '' }],
+      ] as const) {
+        // oxlint-disable no-await-in-loop
+        const listener = await site.listen(adress);
+        const where = host === '' ? { path: listener.endpoints[0] } : { host, port: portOf(listener) };
+        site.track(await dial(where));
+        expect([adress, (await site.door.take()).socket.entrance]).toEqual([adress, entrance]);
+        // oxlint-enable no-await-in-loop
+      }
+    });
+
     const startError = (text: string): unknown =>
       expect.objectContaining({ code: 'WEBSOCK_START', exitCode: 1, message: expect.stringContaining(text) });
 
