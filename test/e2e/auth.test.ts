@@ -279,8 +279,8 @@ describe('what is said of it', () => {
       await say(upgradeRequest(`/hs?token=${secret}x`, bearer));
       await say(upgradeRequest('/rs', { ...elsewhere(), 'Sec-WebSocket-Protocol': `websock.token.${secret}` }));
       await say(`GET /strict?token=${secret}x Bearer ${secret}x\n`);
-      await say(`GET /who?token=${secret} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${secret}\r\n\r\n`);
-      await say(`BREW /who?token=${secret} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${secret}\r\n\r\n`);
+      await say(`GET /who?token=${secret} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${secret}\r\n\r\n`);
+      await say(`BREW /who?token=${secret} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${secret}\r\n\r\n`);
       await say(`${secret} /who?token=${secret}\r\n\r\n`);
     }
     await refused(`/rs?token=${jwt}`); // of another algorithm

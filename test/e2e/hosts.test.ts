@@ -27,7 +27,9 @@ beforeAll(async () => {
   const adress = `ws://127.0.0.1:0, ws+wss://localhost:0, ws://0.0.0.0:0, unix:${join(dir, 'web.sock')}`;
   [daemon, proxied, named] = await Promise.all([
     startDaemon({ dir, ini: `adress='${adress}'\ncertFile='${certFile}'\npkFile='${pkFile}'` }),
-    startDaemon({ ini: "[security]\ntrustedProxies='127.0.0.1'\n[backend]\ntrustLoopback=false" }),
+    startDaemon({
+      ini: "adress='ws://127.0.0.1:0, ws://127.0.0.1:0?proxyProtocol=true'\n[security]\ntrustedProxies='127.0.0.1'\n[backend]\ntrustLoopback=false",
+    }),
     startDaemon({
       ini: "adress='ws://127.0.0.1:0, ws://0.0.0.0:0'\n[security]\nhosts='Chat.example, other.example:81'",
     }),
@@ -146,6 +148,11 @@ test('what a trusted proxy passes on has the host that its client named; what do
   const get = 'GET /web HTTP/1.1\r\nHost: chat.example\r\n';
   expect((await ask(where, `${get}X-Forwarded-For: 192.0.2.9\r\n\r\n`)).status).toBe(426);
   expect((await ask(where, `${get}\r\n`)).status).toBe(421);
+  // One that sends a PROXY header knows nothing of the head behind it; and no page can send one.
+  const behind = { port: proxied.ports[1] };
+  const proxy = 'PROXY TCP4 192.0.2.9 192.0.2.1 50000 443\r\n';
+  expect((await ask(behind, proxy + upgradeRequest('/web', page))).status).toBe(101);
+  expect((await ask(behind, `${proxy}${get}\r\n`)).status).toBe(426);
   // A proxy of which nobody knows: it is told what to set.
   const unknown = await ask(plain, upgradeRequest('/web', passedOn));
   expect([unknown.status, unknown.body]).toEqual([421, expect.stringContaining('[security] trustedProxies')]);

@@ -301,7 +301,7 @@ describe('straight to the daemon, past every proxy', () => {
     await withDaemon(
       "adress='ws://127.0.0.1:0,ws://127.0.0.1:0?proxyProtocol=true'\n[security]\ntrustedProxies='127.0.0.1'\n[backend]\nallowed='127.0.0.0/8'",
       async (allowing) => {
-        const post = 'POST /php HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n{"opcode":"echo"}';
+        const post = 'POST /php HTTP/1.1\r\nHost: localhost\r\nContent-Length: 17\r\n\r\n{"opcode":"echo"}';
         const script = upgradeRequest('/php', { 'Client-Type': 'php' });
         const [own, proxied] = allowing.ports;
         for (const [request, good, bad] of [
