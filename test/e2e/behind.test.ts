@@ -141,7 +141,7 @@ describe('POSTs that are sent ahead', () => {
     peer.write(
       Array.from(
         { length: 400 },
-        (_, n) => `POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: ${echo(n).length}\r\n\r\n${echo(n)}`,
+        (_, n) => `POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${echo(n).length}\r\n\r\n${echo(n)}`,
       ).join(''),
     );
     let count = 0;

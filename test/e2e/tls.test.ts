@@ -10,7 +10,7 @@ import { RawPeer } from '../support/rawpeer.ts';
 import { WebPeer } from '../support/webpeer.ts';
 
 const ECHO = '{"opcode":"echo"}';
-const REQUEST = 'GET /_ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+const REQUEST = 'GET /_ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
 
 /** What single tests start; the others are their suite's. */
 const daemons: RunningDaemon[] = [];
