@@ -28,7 +28,9 @@ type Phase = (typeof Phase)[keyof typeof Phase];
 
 /** A connection whose handshake is done: the one reader and writer of its socket. */
 export class Connection extends Sender implements Reader, Deadline, OutputOwner, DialogHost, Member, Stoppable {
-  slot: Set<Deadline> | null = null;
+  slot: number | null = null;
+  before: Deadline | null = null;
+  after: Deadline | null = null;
   previous: Stoppable | null = null;
   next: Stoppable | null = null;
   readonly client: Client;

@@ -1,79 +1,137 @@
-/** Something that must happen by a time, or else. An object holds at most one deadline in each of these. */
+/** Something that must happen by a time, or else. An object holds at most one deadline. */
 export interface Deadline {
-  /** Where it is kept; null: not armed. Written by {@link Deadlines} alone. */
-  slot: Set<Deadline> | null;
+  /** The tick that it expires at; null: not armed. Written by {@link Deadlines} alone, as its two neighbours are. */
+  slot: number | null;
+  before: Deadline | null;
+  after: Deadline | null;
   expire(): void;
 }
 
 /** Milliseconds between two looks at the clock. */
 const TICK = 100;
+/** Ticks without a look that say: the event loop was held. */
+const HELD = 3;
+/** Slots of the wheel, a power of two: 102.4 s. What is to expire later stays in its slot for as many rounds as it takes. */
+const SLOTS = 1024;
+
+/** The end of a list, and its beginning: the list is a ring. */
+class Slot implements Deadline {
+  slot = null;
+  before: Deadline = this;
+  after: Deadline = this;
+  expire(): void {
+    // Nothing is ever armed by it.
+  }
+}
 
 /**
- * The deadlines of all connections on one timer: arming and disarming are a Set operation each, and the timer runs only
- * while something is armed. A deadline expires less than two ticks late, never early: one for its slot, one for the look.
+ * The deadlines of all connections on one timer wheel: a ring of slots, each a list of the objects that expire in it, linked by
+ * themselves. Arming and disarming allocate nothing, and the timer runs only while something is armed. A deadline expires
+ * less than two ticks late, never early: one for its slot, one for the look. If the event loop was held, what has come in
+ * meanwhile is read before: who was not listened to is not to blame.
  */
 export class Deadlines {
-  private readonly slots = new Map<number, Set<Deadline>>();
+  /** How many are armed. */
+  size = 0;
+  /**
+   * The time in ticks of a tenth of a second, as of the last look or `arm`: while anything is armed, less than two ticks old in an
+   * event loop that turns. For those who would ask too often to read the clock itself.
+   */
+  tick = 0;
+  private readonly wheel = Array.from({ length: SLOTS }, () => new Slot());
+  /** Those whose time is up, while they are told. */
+  private readonly due = new Slot();
   private readonly now: () => number;
+  /** Of the clock, when tick 0 began: ticks are small integers, which take no memory of their own. */
+  private readonly origin: number;
   private timer: NodeJS.Timeout | null = null;
   private last = 0;
 
   /** @param now milliseconds of a clock that never goes back. */
   constructor(now: () => number = () => performance.now()) {
     this.now = now;
+    this.origin = now();
   }
 
   /** Lets `deadline` expire in `seconds`, whatever was armed for it before. */
   arm(deadline: Deadline, seconds: number): void {
-    deadline.slot?.delete(deadline);
-    const now = this.now();
-    const tick = Math.max(Math.ceil((now + seconds * 1000) / TICK), Math.floor(now / TICK) + 1);
-    let slot = this.slots.get(tick);
-    if (slot === undefined) {
-      slot = new Set();
-      this.slots.set(tick, slot);
-    }
-    slot.add(deadline);
-    deadline.slot = slot;
-    if (this.timer !== null) return;
-    this.last = Math.floor(now / TICK);
-    this.timer = setInterval(() => this.look(), TICK);
-    this.timer.unref();
+    if (deadline.slot === null) this.size++;
+    else unlink(deadline);
+    const now = this.now() - this.origin;
+    const current = Math.floor(now / TICK);
+    const tick = Math.max(Math.ceil((now + seconds * 1000) / TICK), current + 1);
+    deadline.slot = tick;
+    link(this.wheel[tick & (SLOTS - 1)], deadline);
+    this.tick = current;
+    if (this.timer === null) this.start(current);
   }
 
   disarm(deadline: Deadline): void {
-    deadline.slot?.delete(deadline);
+    if (deadline.slot === null) return;
+    unlink(deadline);
     deadline.slot = null;
+    this.size--;
   }
 
-  /** How many are armed. */
-  get size(): number {
-    let size = 0;
-    for (const slot of this.slots.values()) size += slot.size;
-    return size;
+  /** Reads the clock. @returns the tick that it is. */
+  read(): number {
+    this.tick = Math.floor((this.now() - this.origin) / TICK);
+    return this.tick;
   }
 
-  private get armed(): boolean {
-    for (const slot of this.slots.values()) if (slot.size > 0) return true;
-    return false;
+  private start(current: number): void {
+    this.last = current;
+    this.timer = setInterval(() => {
+      if (this.read() - this.last <= HELD) this.look();
+      else setImmediate(() => this.look()); // when the event loop has read what lies waiting
+    }, TICK);
+    this.timer.unref();
   }
 
   private look(): void {
-    const current = Math.floor(this.now() / TICK);
-    for (let tick = this.last + 1; tick <= current; tick++) {
-      const slot = this.slots.get(tick);
-      if (slot === undefined) continue;
-      this.slots.delete(tick);
-      for (const deadline of slot) {
-        deadline.slot = null;
-        slot.delete(deadline);
-        deadline.expire();
-      }
+    const { tick: current, due, wheel } = this;
+    // After a long stop each slot is looked at once.
+    const slots = Math.min(current - this.last, SLOTS);
+    for (let tick = current - slots + 1; tick <= current; tick++) collect(wheel[tick & (SLOTS - 1)], current, due);
+    this.last = current;
+    // Whoever is told may arm or disarm any, itself too: each time the first of those that are left.
+    while (due.after !== due) {
+      const deadline = due.after;
+      this.disarm(deadline);
+      deadline.expire();
     }
-    this.last = Math.max(this.last, current);
-    if (this.timer === null || this.armed) return;
-    this.slots.clear();
+    if (this.timer === null || this.size > 0) return;
     clearInterval(this.timer);
     this.timer = null;
+  }
+}
+
+/** Appends to a list. */
+function link(list: Slot, deadline: Deadline): void {
+  const { before } = list;
+  deadline.before = before;
+  deadline.after = list;
+  before.after = deadline;
+  list.before = deadline;
+}
+
+function unlink(deadline: Deadline): void {
+  const { before, after } = deadline;
+  if (before !== null) before.after = after;
+  if (after !== null) after.before = before;
+  deadline.before = deadline.after = null;
+}
+
+/** Moves those of `list` whose tick has come to `due`. */
+function collect(list: Slot, current: number, due: Slot): void {
+  let deadline: Deadline | null = list.after;
+  while (deadline !== null && deadline !== list) {
+    const { slot } = deadline;
+    const after: Deadline | null = deadline.after;
+    if (slot !== null && slot <= current) {
+      unlink(deadline);
+      link(due, deadline);
+    }
+    deadline = after;
   }
 }

@@ -34,7 +34,9 @@ const DEAF: Receiver = {
 
 /** A connection until it is known what it is: then it becomes a Connection, goes to the HTTP side, or is refused. */
 export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
-  slot: Set<Deadline> | null = null;
+  slot: number | null = null;
+  before: Deadline | null = null;
+  after: Deadline | null = null;
   previous: Stoppable | null = null;
   next: Stoppable | null = null;
   readonly id: number;

@@ -27,7 +27,9 @@ export interface OutputContext {
 
 /** The half of an output that knows what waits for its client, and whether the client keeps up. */
 export abstract class Owing implements Deadline, Debtor {
-  slot: Set<Deadline> | null = null;
+  slot: number | null = null;
+  before: Deadline | null = null;
+  after: Deadline | null = null;
   abstract ended: boolean;
   protected readonly socket: TransportSocket;
   protected readonly context: OutputContext;

@@ -9,7 +9,9 @@ type Arming = Pick<Deadlines, 'arm' | 'disarm'>;
 
 /** What authentication has given to a client; and what ends it when its time is over. */
 export class Pass implements Deadline {
-  slot: Set<Deadline> | null = null;
+  slot: number | null = null;
+  before: Deadline | null = null;
+  after: Deadline | null = null;
   readonly auth: Auth;
   readonly ident: string | undefined;
   private readonly expires: number | undefined;

@@ -40,7 +40,9 @@ export type Awaited = 'head' | 'body' | 'taken' | 'leave';
 
 /** A connection that speaks HTTP: at any time one deadline keeps it moving. */
 export class HttpConnection implements Deadline, Debtor {
-  slot: Set<Deadline> | null = null;
+  slot: number | null = null;
+  before: Deadline | null = null;
+  after: Deadline | null = null;
   readonly peer: HttpPeer;
   readonly stream: Socket;
   /** Its requests: it may send several ahead. */

@@ -4,7 +4,9 @@ import type { Deadline, Deadlines } from '../connection/deadlines.ts';
 export const LATE = Symbol('late');
 
 class Timeout implements Deadline {
-  slot: Set<Deadline> | null = null;
+  slot: number | null = null;
+  before: Deadline | null = null;
+  after: Deadline | null = null;
   readonly expire: () => void;
   constructor(expire: () => void) {
     this.expire = expire;

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { type Deadline, Deadlines } from '../../src/connection/deadlines.ts';
@@ -13,7 +15,9 @@ afterEach(() => {
 });
 
 class Probe implements Deadline {
-  slot: Set<Deadline> | null = null;
+  slot: number | null = null;
+  before: Deadline | null = null;
+  after: Deadline | null = null;
   readonly at: number[] = [];
   next: () => void = () => {};
 
@@ -65,6 +69,95 @@ describe('Deadlines', () => {
         expect(jest.getTimerCount()).toBe(0);
       }),
     );
+  });
+
+  test('PROPERTY: armed, disarmed and armed again in any order, also by one that expires, they do as a list of times would', () => {
+    const PROBES = 5;
+    const which = fc.nat(PROBES - 1);
+    // Longer than the wheel goes round, too.
+    const ms = fc.oneof(fc.nat(1500), fc.nat(300_000));
+    const change = fc.oneof(
+      fc.record({ kind: fc.constant('arm' as const), which, ms }),
+      fc.record({ kind: fc.constant('disarm' as const), which, ms: fc.constant(0) }),
+    );
+    const step = fc.oneof(
+      change,
+      fc.record({ kind: fc.constant('advance' as const), ms: fc.oneof(fc.nat(500), fc.nat(200_000)) }),
+      // The event loop is held: the clock goes on, nobody looks.
+      fc.record({ kind: fc.constant('stop' as const), ms: fc.nat(400_000) }),
+    );
+    const plan = fc.array(step, { maxLength: 30 });
+    const reactions = fc.array(fc.option(change), { maxLength: 12 });
+    fc.assert(
+      fc.property(plan, reactions, (steps, answers) => {
+        let held = 0;
+        const now = (): number => Date.now() + held;
+        const deadlines = new Deadlines(now);
+        const dues: (number | null)[] = Array.from({ length: PROBES }, () => null);
+        const apply = (to: { kind: 'arm' | 'disarm'; which: number; ms: number }): void => {
+          if (to.kind === 'arm') deadlines.arm(probes[to.which], to.ms / 1000);
+          else deadlines.disarm(probes[to.which]);
+          dues[to.which] = to.kind === 'arm' ? now() + to.ms : null;
+        };
+        let lastHeld = 0;
+        const pending = [...answers];
+        const probes = dues.map((_, i) => {
+          const probe = new Probe();
+          probe.next = () => {
+            const due = dues[i];
+            expect(due).not.toBeNull();
+            expect(now()).toBeGreaterThanOrEqual(due ?? 0);
+            expect(now()).toBeLessThanOrEqual((due ?? 0) + LATEST + lastHeld);
+            dues[i] = null;
+            const answer = pending.shift();
+            if (answer !== undefined && answer !== null) apply(answer);
+          };
+          return probe;
+        });
+        const settle = (time: number): void => {
+          jest.advanceTimersByTime(time);
+          for (const due of dues) if (due !== null) expect(due + LATEST + lastHeld).toBeGreaterThan(now());
+          expect(deadlines.size).toBe(dues.filter((due) => due !== null).length);
+        };
+        for (const to of steps) {
+          if (to.kind === 'advance') settle(to.ms);
+          else if (to.kind === 'stop') {
+            held += to.ms;
+            lastHeld = to.ms;
+            settle(LATEST);
+            lastHeld = 0;
+          } else apply(to);
+        }
+        for (const probe of probes) deadlines.disarm(probe);
+        expect(deadlines.size).toBe(0);
+        jest.advanceTimersByTime(LATEST);
+        expect(jest.getTimerCount()).toBe(0);
+      }),
+    );
+  });
+
+  test('what has come in while the event loop was held is read before anybody is told that his time is up', async () => {
+    jest.useRealTimers();
+    const deadlines = new Deadlines();
+    const probe = new Probe();
+    const server = createServer((socket) => {
+      socket.once('data', () => {
+        deadlines.disarm(probe);
+        socket.destroy();
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    await once(socket, 'connect');
+    await new Promise((done) => setImmediate(done));
+    deadlines.arm(probe, 0.1);
+    socket.write('x');
+    const end = performance.now() + 500;
+    while (performance.now() < end);
+    await once(socket, 'close');
+    server.close();
+    await once(server, 'close');
+    expect(probe.at).toEqual([]);
   });
 
   test('arming again replaces what was armed, sooner or later', () => {
@@ -127,7 +220,7 @@ describe('Deadlines', () => {
       return probe;
     });
     now += 30_000;
-    jest.advanceTimersByTime(100);
+    jest.advanceTimersByTime(LATEST);
     expect(probes.map(({ at }) => at.length)).toEqual([1, 1, 0]);
   });
 
