@@ -16,6 +16,7 @@ export const SECTIONS = {
   limits: 'What one client, or all of them, may take',
   compression: 'Compression of WebSocket messages (permessage-deflate), for resources that do not say themselves',
   http: 'HTTP requests on the same port',
+  heartbeat: 'Web clients that have gone without a word',
   tcp: 'TCP connections',
   tls: 'TLS, for wss://, ssl:// and ws+wss://',
   security: 'What browsers may do',
@@ -128,7 +129,13 @@ export const OPTIONS = [
     'http',
     'bodyTimeout',
     { type: 'seconds', default: 30, ...TIME, reloadable: true },
-    'How long a whole request body may take to arrive.',
+    'How long a request body may take to arrive. One that comes fast enough for minBodyRate has this time again, as often as it takes.',
+  ),
+  row(
+    'http',
+    'minBodyRate',
+    { type: 'size', default: 4 * KiB, min: 1, max: GiB, zero: 'all of a body within bodyTimeout', reloadable: true },
+    'How many bytes of a request body must come in each second of bodyTimeout, if it takes longer than that.',
   ),
   row(
     'http',
@@ -141,6 +148,18 @@ export const OPTIONS = [
     'maxAhead',
     { type: 'integer', default: 100, min: 1, max: 10_000, unit: 'requests', reloadable: true },
     'How many requests a client may have sent ahead while an earlier one is being answered. They are answered one after the other, and meanwhile no more is read.',
+  ),
+  row(
+    'heartbeat',
+    'interval',
+    { type: 'seconds', default: 25, ...TIME, zero: 'no pings', reloadable: true },
+    'How long a web client may send nothing before it is sent a WebSocket ping, which browsers answer by themselves. Scripts and line clients are never pinged: see idleTimeout in [limits].',
+  ),
+  row(
+    'heartbeat',
+    'timeout',
+    { type: 'seconds', default: 10, ...TIME, reloadable: true },
+    'How long a web client that was pinged may go on sending nothing. After that it is closed with 4408.',
   ),
   row(
     'tcp',

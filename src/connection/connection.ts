@@ -3,14 +3,16 @@ import { excerpt } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
-import { type Client, type Identity, type Kind, LinkedClient } from './client.ts';
+import { type Client, type Identity, LinkedClient } from './client.ts';
 import type { ConnectionContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
 import { Dialog, type DialogHost } from './dialog.ts';
+import type { Watched } from './heartbeat.ts';
 import type { LimitName } from './limits.ts';
 import type { Stoppable } from './live.ts';
 import { Output } from './output.ts';
 import type { OutputOwner } from './owing.ts';
+import { Rate } from './rate.ts';
 import type { Member } from './registry.ts';
 import type { Route } from './route.ts';
 import { ScriptOutput } from './script.ts';
@@ -27,10 +29,12 @@ const Phase = {
 type Phase = (typeof Phase)[keyof typeof Phase];
 
 /** A connection whose handshake is done: the one reader and writer of its socket. */
-export class Connection extends Sender implements Reader, Deadline, OutputOwner, DialogHost, Member, Stoppable {
+export class Connection extends Sender implements Reader, Watched, OutputOwner, DialogHost, Member, Stoppable {
+  // Its one deadline, by its state: the time of a handler in flight, the time to leave, or that of its next sign of life.
   slot: number | null = null;
   before: Deadline | null = null;
   after: Deadline | null = null;
+  seen = 0;
   previous: Stoppable | null = null;
   next: Stoppable | null = null;
   readonly client: Client;
@@ -44,6 +48,10 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
   private phase: Phase = Phase.OPEN;
   /** Too much waits to be sent to this client: nothing more of it is read. */
   private backlog = false;
+  /** How fast it may send; null: as it likes. */
+  private readonly rate: Rate | null;
+  /** It has sent faster than that: nothing more of it is read until that is paid for. */
+  private throttled = false;
   private reading = true;
   /** The peer has sent its FIN. */
   private ended = false;
@@ -66,35 +74,17 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     this.client = new LinkedClient(identity, this, data);
     this.dialog = new Dialog(this, route, context);
     this.engine = makeEngine(this.dialog);
+    this.rate = Rate.create(context.deadlines, context.values, this);
     this.output = this.isScript
       ? new ScriptOutput(socket, this.engine, context, this)
       : new Output(socket, this.engine, context, this);
   }
 
-  get id(): number {
-    return this.identity.id;
-  }
-  get uuid(): string {
-    return this.identity.uuid;
-  }
-  get ident(): string {
-    return this.identity.ident;
-  }
-  get kind(): Kind {
-    return this.identity.kind;
-  }
   get app(): string {
     return this.route.app;
   }
-  get byUuid(): boolean {
-    return !this.isScript;
-  }
   get isGone(): boolean {
     return this.phase === Phase.CLOSED;
-  }
-
-  get who(): string {
-    return `#${this.id} ${this.identity.ip} ${this.identity.path}`;
   }
 
   /**
@@ -112,6 +102,7 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
       log.info(`${this.who} ${kind} ${scheme}${name}: open`, { id: this.id, ip, path, kind, scheme });
     }
     this.socket.reader = this;
+    this.context.heartbeat.watch(this);
     if (this.output instanceof ScriptOutput) this.output.startPacing();
     const corked = cork.begin();
     const began = stalls.begin();
@@ -122,6 +113,7 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
       if (corked) cork.end();
     }
     stalls.end(began, this);
+    if (this.rate !== null) this.pay(this.rate, rest.length);
     if (ended) this.onEnd();
     this.steer();
   }
@@ -131,7 +123,8 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
   onBytes(chunk: Buffer): void {
     if (this.phase !== Phase.OPEN) return;
     // Not `during`: this is the hot path, and a closure for each chunk would be garbage.
-    const { cork, stalls } = this.context;
+    const { cork, deadlines, stalls } = this.context;
+    this.seen = deadlines.tick;
     const corked = cork.begin();
     const began = stalls.begin();
     try {
@@ -142,6 +135,7 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
       if (corked) cork.end();
     }
     stalls.end(began, this);
+    if (this.rate !== null) this.pay(this.rate, chunk.length);
   }
 
   onBehind(): void {
@@ -168,6 +162,7 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     this.engine.stop();
     this.dialog.busy = false;
     this.context.deadlines.disarm(this);
+    this.rate?.stop();
     this.output.dispose();
     this.context.live.delete(this);
     this.context.admission.leave(this.identity.ip);
@@ -187,6 +182,7 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
       if (this.ended && this.ready) this.endedByPeer();
     });
     stalls.end(began, this);
+    if (this.rate !== null) this.pay(this.rate, 0);
     this.steer();
   }
 
@@ -195,7 +191,11 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
   }
 
   get ready(): boolean {
-    return this.phase === Phase.OPEN && !this.dialog.busy && !this.backlog;
+    return this.phase === Phase.OPEN && !this.dialog.busy && !this.backlog && !this.throttled;
+  }
+
+  get heard(): boolean {
+    return this.ready && this.socket.pending === 0;
   }
 
   /** Lets the socket be read, or not, as the state asks for. */
@@ -221,8 +221,11 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     this.steer();
   }
 
+  onSettled(): void {
+    if (this.phase !== Phase.CLOSED) this.context.heartbeat.watch(this);
+  }
+
   onHandled(): void {
-    if (this.phase !== Phase.CLOSED) this.context.deadlines.disarm(this);
     if (this.phase === Phase.CLOSING) this.depart(this.closeCode, this.closeReason, this.closeReason);
   }
 
@@ -245,11 +248,21 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
     this.fail(CLOSE.FAILED, 'the resource failed');
   }
 
-  onStray(callback: string, error: unknown): void {
-    this.context.log.error(`${this.who}: ${callback} failed, its client was closed already: ${describeThrown(error)}`, {
-      id: this.id,
-      stack: traceOf(error),
-    });
+  // ---- how fast it sends
+
+  private pay(rate: Rate, bytes: number): void {
+    if (this.phase !== Phase.OPEN || rate.spend(bytes, this.engine.frames)) return;
+    if (rate.over !== null) {
+      this.exceeded(rate.over);
+      return;
+    }
+    this.throttled = true;
+    this.steer();
+  }
+
+  onPaid(): void {
+    this.throttled = false;
+    this.goOn();
   }
 
   // ---- what its output tells
@@ -262,7 +275,10 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
       return;
     }
     this.context.limits.over(limit);
-    this.context.log.warn(`${this.who}: over [limits] ${limit}: ${text}: destroyed`, { id: this.id, limit });
+    this.context.log.warn(`${this.who}: over ${this.context.limits.optionOf(limit)}: ${text}: destroyed`, {
+      id: this.id,
+      limit,
+    });
     this.socket.destroy();
   }
 
@@ -311,7 +327,8 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
 
   expire(): void {
     if (this.phase !== Phase.CLOSED) {
-      this.exceeded('handlerTimeout');
+      if (this.dialog.busy) this.exceeded('handlerTimeout');
+      else this.context.heartbeat.check(this);
       return;
     }
     const { text } = this.context.limits.over('closeTimeout');
@@ -330,7 +347,10 @@ export class Connection extends Sender implements Reader, Deadline, OutputOwner,
   /** A limit was gone over. @param text for the log, where there is more to say than the client is told. */
   exceeded(limit: LimitName, text?: string): false {
     const over = this.context.limits.over(limit);
-    this.context.log.warn(`${this.who}: over [limits] ${limit}: ${text ?? over.text}`, { id: this.id, limit });
+    this.context.log.warn(`${this.who}: over ${this.context.limits.optionOf(limit)}: ${text ?? over.text}`, {
+      id: this.id,
+      limit,
+    });
     return this.fail(over.code, over.text);
   }
 

@@ -10,6 +10,7 @@ import type { Attempts } from './attempts.ts';
 import type { Cork } from './cork.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Debts } from './debts.ts';
+import type { Heartbeat } from './heartbeat.ts';
 import type { InTurn } from './inturn.ts';
 import type { Limits, LimitValues } from './limits.ts';
 import type { Live } from './live.ts';
@@ -40,6 +41,7 @@ export interface ConnectionContext {
   readonly limits: Limits;
   readonly values: LimitValues;
   readonly deadlines: Deadlines;
+  readonly heartbeat: Heartbeat;
   readonly cork: Cork;
   /** What waits to be sent, of all clients together. */
   readonly debts: Debts;
@@ -61,8 +63,10 @@ export interface ConnectionContext {
   readonly reports: InTurn;
   /** Who holds the event loop. */
   readonly stalls: Stalls;
-  /** Connections that are not gone: a stop waits for them. */
+  /** Connections that are not gone, and whose request has come: a stop waits for them. */
   readonly live: Live;
+  /** Those whose request has not come yet. */
+  readonly waiting: Live;
   /** The last socket ID given. */
   lastId: number;
   /** The daemon stops: nobody new comes in. */

@@ -9,6 +9,8 @@ export interface Deadline {
 
 /** Milliseconds between two looks at the clock. */
 const TICK = 100;
+/** Of {@link Deadlines.tick} in a second. */
+export const TICKS = 1000 / TICK;
 /** Ticks without a look that say: the event loop was held. */
 const HELD = 3;
 /** Slots of the wheel, a power of two: 102.4 s. What is to expire later stays in its slot for as many rounds as it takes. */

@@ -24,6 +24,8 @@ export interface DialogHost extends Runner {
   readonly open: boolean;
   /** A handler's promise is unsettled: it has its time from now on. */
   onBusy(): void;
+  /** The promise of a handler has settled: its time is no longer counted. */
+  onSettled(): void;
   /** A handler has ended. A close that it asked for, or that waited for it, is due. */
   onHandled(): void;
   /** A promise has settled: the next message may come. */
@@ -254,6 +256,7 @@ export class Dialog implements Receiver {
         stalls.last = host;
         if (!this.busy) return; // its client is gone
         this.busy = false;
+        host.onSettled();
         if (callback === 'onData') this.done(fields as Handled);
         else host.onHandled();
         host.goOn();

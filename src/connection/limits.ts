@@ -3,9 +3,11 @@ import { CLOSE } from '../errors.ts';
 interface LimitRow {
   readonly code: number;
   readonly text: (limit: number) => string;
+  /** What it is called in websock.ini; default: its name in `[limits]`. */
+  readonly option?: string;
 }
 
-/** What a client hears that goes over a limit of `[limits]` or `[http]`: close code and text. One row for each limit. */
+/** What a client hears that goes over a limit: close code and text. One row for each limit. */
 const ROWS = {
   maxPayload: {
     code: CLOSE.TOO_BIG,
@@ -18,8 +20,17 @@ const ROWS = {
   maxHeaders: { code: CLOSE.TOO_BIG, text: (n: number) => `a request of more than ${n} header fields` },
   headTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete request within ${n} s` },
   proxyTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete PROXY header within ${n} s` },
-  bodyTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete body within ${n} s` },
   maxAhead: { code: CLOSE.POLICY, text: (n: number) => `more than ${n} requests were sent ahead of their answers` },
+  bodyTimeout: {
+    code: CLOSE.TIMEOUT,
+    text: (n: number) => `no complete body within ${n} s`,
+    option: '[http] bodyTimeout',
+  },
+  minBodyRate: {
+    code: CLOSE.TIMEOUT,
+    text: (n: number) => `a body that comes with less than ${n} bytes a second`,
+    option: '[http] minBodyRate',
+  },
   closeTimeout: { code: CLOSE.ABNORMAL, text: (n: number) => `it did not leave within ${n} s` },
   handlerTimeout: { code: CLOSE.FAILED, text: (n: number) => `the resource took longer than ${n} s` },
   writeTimeout: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: nothing taken for ${n} s` },
@@ -31,13 +42,34 @@ const ROWS = {
     code: CLOSE.TRY_LATER,
     text: (n: number) => `too slow to read: more than ${n} bytes were waiting for all clients`,
   },
+  heartbeatTimeout: {
+    code: CLOSE.TIMEOUT,
+    text: (n: number) => `no answer to a ping within ${n} s`,
+    option: '[heartbeat] timeout',
+  },
+  messageRate: { code: CLOSE.POLICY, text: (n: number) => `more than ${n} messages a second` },
+  byteRate: { code: CLOSE.POLICY, text: (n: number) => `more than ${n} bytes a second` },
+  idleTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `nothing was sent for ${n} s` },
+  maxHandshakes: {
+    code: CLOSE.TRY_LATER,
+    text: (n: number) => `more than ${n} connections whose request has not come yet`,
+  },
+  tlsTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete TLS handshake within ${n} s` },
+  connectRate: {
+    code: CLOSE.TOO_MANY,
+    text: (n: number) => `more than ${n} connections a second from one address`,
+  },
+  connectRateAll: { code: CLOSE.TRY_LATER, text: (n: number) => `more than ${n} connections a second` },
   sendQueue: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: more than ${n} bytes were waiting` },
 } as const satisfies Record<string, LimitRow>;
 
 export type LimitName = keyof typeof ROWS;
 
+/** What is no limit itself, but says when one begins to run. */
+type PatienceName = 'heartbeatInterval' | 'rateGrace';
+
 /** Their values: bytes, counts, and seconds. 0 means none where the option says so. */
-export type LimitValues = Readonly<Record<LimitName, number>>;
+export type LimitValues = Readonly<Record<LimitName | PatienceName, number>>;
 
 /** The limits of the daemon, and how often each was gone over. */
 export class Limits {
@@ -54,6 +86,12 @@ export class Limits {
   over(name: LimitName): { code: number; text: string } {
     this.counters[name]++;
     return this.describe(name);
+  }
+
+  /** What a limit is called in websock.ini: `[limits] maxPayload`. */
+  optionOf(name: LimitName): string {
+    const row: LimitRow = ROWS[name];
+    return row.option ?? `[limits] ${name}`;
   }
 
   /** Close code and text of a limit. */

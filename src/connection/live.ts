@@ -18,10 +18,17 @@ export interface Stoppable {
 export class Live implements Iterable<Stoppable> {
   size = 0;
   private first: Stoppable | null = null;
+  private last: Stoppable | null = null;
+
+  /** Who has been in it for longest. */
+  get oldest(): Stoppable | null {
+    return this.last;
+  }
 
   add(connection: Stoppable): void {
     connection.next = this.first;
-    if (this.first !== null) this.first.previous = connection;
+    if (this.first === null) this.last = connection;
+    else this.first.previous = connection;
     this.first = connection;
     this.size++;
   }
@@ -32,7 +39,8 @@ export class Live implements Iterable<Stoppable> {
     if (previous === null && this.first !== connection) return;
     if (previous === null) this.first = next;
     else previous.next = next;
-    if (next !== null) next.previous = previous;
+    if (next === null) this.last = previous;
+    else next.previous = previous;
     connection.previous = connection.next = null;
     this.size--;
   }

@@ -3,14 +3,15 @@ import { CLOSE, describeThrown, traceOf } from '../errors.ts';
 import { excerpt } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
-import type { Receiver } from '../wire/engine.ts';
 import { parseHead, type Refusal } from '../wire/head.ts';
 import { checkUpgrade, refusalResponse, wantsUpgrade } from '../wire/handshake.ts';
+import type { RateName } from './admission.ts';
+import { Bystander, DEAF } from './bystander.ts';
 import { Candidate } from './candidate.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
-import type { Stoppable } from './live.ts';
+import type { Live, Stoppable } from './live.ts';
 import { readOpening } from './opening.ts';
 import { Output } from './output.ts';
 import type { OutputOwner } from './owing.ts';
@@ -23,17 +24,8 @@ const NO_BYTES = Buffer.alloc(0);
 const WORTH_A_LOOK = new Set<number>([401, 403, 421, 429, CLOSE.TRY_LATER, CLOSE.TOO_MANY]);
 const DRAINING: Refusal = { status: 503, text: 'the daemon is stopping', headers: { 'Retry-After': '5' } };
 
-/** A receiver for those who are not let in: they are not listened to. */
-const DEAF: Receiver = {
-  onMessage: () => true,
-  onPing() {},
-  onPong() {},
-  onCloseFrame() {},
-  onFault() {},
-};
-
 /** A connection until it is known what it is: then it becomes a Connection, goes to the HTTP side, or is refused. */
-export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
+export class Opener extends Bystander implements Reader, Deadline, OutputOwner, Stoppable {
   slot: number | null = null;
   before: Deadline | null = null;
   after: Deadline | null = null;
@@ -50,26 +42,52 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
   private path = '';
   /** It is owed HTTP responses, not lines. */
   private http = true;
+  /** Whether the log is to say at which limit it ended: of many it says so once. */
+  private isNews = true;
   /** The peer's FIN has come while the resource was asked. */
   private ended = false;
   private output: Output | null = null;
+  /** Where it is: among those whose request has not come, until that has. */
+  private list: Live;
+  /** The rate that is exceeded by it: it is only told so. */
+  private readonly over: RateName | null;
 
-  private constructor(context: ConnectionContext, socket: TransportSocket) {
+  private constructor(context: ConnectionContext, socket: TransportSocket, over: RateName | null) {
+    super();
     this.context = context;
     this.socket = socket;
     this.ip = socket.ip;
+    this.over = over;
+    this.list = context.waiting;
     this.id = ++context.lastId;
   }
 
-  /** Begins to read a socket that admission has counted. */
-  static take(context: ConnectionContext, socket: TransportSocket): void {
-    const opener = new Opener(context, socket);
+  /**
+   * Begins to read a socket that admission has counted.
+   * @param over the rate that is exceeded by it; admission has time to hear it out.
+   */
+  static take(context: ConnectionContext, socket: TransportSocket, over: RateName | null = null): void {
+    const opener = new Opener(context, socket, over);
     socket.reader = opener;
-    context.live.add(opener);
+    context.waiting.add(opener);
     context.deadlines.arm(opener, context.values.headTimeout);
     if (context.log.wants('debug')) {
       context.log.debug(`${opener.who}: accepted`, { id: opener.id, ip: opener.ip, port: socket.port });
     }
+  }
+
+  /** It has waited longest with its request, and another one comes. */
+  giveWay(): void {
+    this.list.delete(this);
+    this.context.admission.refused('maxHandshakes', this.ip);
+    this.socket.destroy();
+  }
+
+  /** Its request has come, or never will. */
+  private known(): void {
+    this.list.delete(this);
+    this.list = this.context.live;
+    this.list.add(this);
   }
 
   get who(): string {
@@ -83,6 +101,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     if (this.state !== 'reading') return;
     this.bytes = this.bytes.length === 0 ? chunk : Buffer.concat([this.bytes, chunk]);
     const opening = readOpening(this.bytes, this.context.values.maxHead);
+    if (opening.type !== 'more') this.known();
     switch (opening.type) {
       case 'more':
         if (this.bytes === chunk) this.bytes = Buffer.from(chunk);
@@ -111,25 +130,14 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     if (this.state === 'reading') this.socket.end();
   }
 
-  onBehind(): void {
-    // What is written here is short.
-  }
-
-  onDrain(): void {
-    // What is written here is short.
-  }
-
-  onFinish(): void {
-    // Its time to leave runs already.
-  }
-
   onClose(): void {
     if (this.state === 'reading' && this.bytes.length > 0) this.log('left before its request was complete');
     if (this.state !== 'handed') this.state = 'gone';
     this.context.deadlines.disarm(this);
     this.output?.dispose();
-    this.context.live.delete(this);
+    this.list.delete(this);
     this.context.admission.leave(this.ip);
+    if (this.over !== null) this.context.admission.heardOut();
   }
 
   private readHead(text: string, length: number): void {
@@ -141,9 +149,12 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       return;
     }
     this.path = head.path;
+    if (this.over !== null) {
+      this.refuseRate(this.over);
+      return;
+    }
     if (!wantsUpgrade(head)) {
       this.handed();
-      this.context.live.delete(this);
       handOver(this.socket.detach(this.bytes), {
         id: this.id,
         ip: this.socket.ip,
@@ -171,8 +182,12 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     const { request, route } = candidate;
     this.http = candidate.way !== 'line';
     this.path = request.path;
-    context.admission.move(this.ip, request.ip);
+    const over = this.over ?? context.admission.move(this.ip, request.ip);
     this.ip = request.ip;
+    if (over !== null) {
+      this.refuseRate(over);
+      return;
+    }
     const refusal = context.draining ? DRAINING : candidate.refusal(context);
     if (refusal !== null) {
       this.refuse(refusal);
@@ -181,6 +196,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     const limit = context.admission.refusal(request.ip);
     if (limit !== null) {
       const { code, text } = context.limits.over(limit);
+      this.isNews = context.admission.news(limit, request.ip) !== null;
       this.dismiss(candidate, code, limit === 'maxPerIP' ? text + request.ip : text);
       return;
     }
@@ -192,6 +208,11 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
     const guard = candidate.guard(context);
     if (guard === null && !asks(route)) this.admit(candidate, undefined);
     else this.ask(candidate, guard);
+  }
+
+  private refuseRate(limit: RateName): void {
+    this.isNews = false; // admission has said it, or has not
+    this.refuse(this.context.admission.describe(limit));
   }
 
   /** Lets authentication and the resource decide; what comes meanwhile waits. */
@@ -288,7 +309,6 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
       });
     }
     this.handed();
-    context.live.delete(this);
     const connection = new Connection(context, socket, route, identity, candidate.engine(context), additions.data);
     socket.resume();
     connection.start(this.bytes, this.ended);
@@ -297,6 +317,7 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
 
   private handed(): void {
     this.state = 'handed';
+    this.list.delete(this);
     this.context.deadlines.disarm(this);
   }
 
@@ -329,13 +350,14 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
 
   /** From here on it is given time to read why, and to go. */
   private leaving(): void {
+    if (this.list === this.context.waiting) this.known();
     this.state = 'leaving';
     this.bytes = NO_BYTES;
     this.context.deadlines.arm(this, this.context.values.closeTimeout);
   }
 
   private log(text: string, code = 0): void {
-    const level = WORTH_A_LOOK.has(code) ? 'warn' : 'info';
+    const level = !this.isNews ? 'debug' : WORTH_A_LOOK.has(code) ? 'warn' : 'info';
     this.context.log[level](`${this.who} ${text}`, { id: this.id, ip: this.ip, path: excerpt(this.path), code });
   }
 
@@ -356,18 +378,6 @@ export class Opener implements Reader, Deadline, OutputOwner, Stoppable {
 
   onSlow(): void {
     this.socket.destroy();
-  }
-
-  onDrop(): void {
-    // Nothing that may be dropped is written here.
-  }
-
-  onBacklog(): void {
-    // Nothing of it is read any more.
-  }
-
-  onRelief(): void {
-    // Nothing of it is read any more.
   }
 
   stop(): void {

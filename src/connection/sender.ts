@@ -1,7 +1,7 @@
-import { CLOSE, messageOf } from '../errors.ts';
+import { CLOSE, describeThrown, messageOf, traceOf } from '../errors.ts';
 import { CompressionError } from '../wire/codec.ts';
 import type { Engine } from '../wire/engine.ts';
-import type { ClientLink, Identity } from './client.ts';
+import type { ClientLink, Identity, Kind } from './client.ts';
 import type { ConnectionContext } from './context.ts';
 import type { Outgoing } from './encode.ts';
 import { type MessageSource, sendInFragments, sendWhole } from './fragments.ts';
@@ -18,13 +18,32 @@ export abstract class Sender implements ClientLink {
   abstract get open(): boolean;
   /** Nothing is sent to it any more. */
   abstract get isGone(): boolean;
-  /** `#id ip path`, for the log. */
-  abstract get who(): string;
   /** What a resource, or the source of a message, has thrown. */
   abstract onThrown(error: unknown): void;
   /** Closes at once, whatever is in flight. */
   abstract fail(code: number, reason: string): false;
   abstract close(code: number, reason: string): void;
+
+  get id(): number {
+    return this.identity.id;
+  }
+  get uuid(): string {
+    return this.identity.uuid;
+  }
+  get ident(): string {
+    return this.identity.ident;
+  }
+  get kind(): Kind {
+    return this.identity.kind;
+  }
+  get byUuid(): boolean {
+    return !this.isScript;
+  }
+
+  /** `#id ip path`, for the log. */
+  get who(): string {
+    return `#${this.id} ${this.identity.ip} ${this.identity.path}`;
+  }
 
   get bufferedAmount(): number {
     return this.output.waiting;
@@ -70,6 +89,13 @@ export abstract class Sender implements ClientLink {
     if (!this.open || this.identity.kind !== 'websocket') return false;
     this.output.control(this.engine.pingFrame(payload));
     return true;
+  }
+
+  onStray(callback: string, error: unknown): void {
+    this.context.log.error(`${this.who}: ${callback} failed, its client was closed already: ${describeThrown(error)}`, {
+      id: this.id,
+      stack: traceOf(error),
+    });
   }
 
   /** A message that could not be compressed ends this client, not whoever sent it. */

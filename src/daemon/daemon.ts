@@ -9,10 +9,11 @@ import type { ConnectionContext } from '../connection/context.ts';
 import { Cork } from '../connection/cork.ts';
 import { Deadlines } from '../connection/deadlines.ts';
 import { Debts } from '../connection/debts.ts';
+import { Heartbeat } from '../connection/heartbeat.ts';
 import { InTurn } from '../connection/inturn.ts';
 import { Limits } from '../connection/limits.ts';
 import { Live } from '../connection/live.ts';
-import { Opener } from '../connection/opener.ts';
+import { Reception } from '../connection/reception.ts';
 import { Registry } from '../connection/registry.ts';
 import { Stalls } from '../connection/stalls.ts';
 import { messageOf, stackOf, WebsockError } from '../errors.ts';
@@ -28,7 +29,7 @@ import { takesDirect } from '../transport/address.ts';
 import { ProxyGate } from '../transport/proxied.ts';
 import { chooseTransport, type TransportChoice } from '../transport/selftest.ts';
 import { NetTransport } from '../transport/tcp.ts';
-import type { Listener, TransportSocket } from '../transport/transport.ts';
+import type { Listener } from '../transport/transport.ts';
 import { Compression } from '../wire/compression.ts';
 import { chooseCodec } from '../wire/probe.ts';
 import { CertificateWatch } from './certificates.ts';
@@ -70,7 +71,6 @@ export class Daemon {
     const { tls } = this.plan;
     this.certificates = tls === undefined ? null : new CertificateWatch(config, tls.certificates, log);
     this.limits = new Limits(this.plan.limits);
-    this.admission = new Admission(this.limits);
     this.openFiles = new OpenFiles(this.plan.openFiles, log, () => this.admission.count);
     this.access = new Access({ ...security, ...backend });
     if (tickets.secret === '') log.debug('Tickets end with this daemon: [tickets] secret is not set');
@@ -83,6 +83,7 @@ export class Daemon {
       },
       log,
     );
+    this.admission = new Admission(this.limits, { log, isProxy: (ip) => this.access.isProxy(ip) });
   }
 
   /**
@@ -161,6 +162,7 @@ export class Daemon {
       limits,
       values: limits.values,
       deadlines,
+      heartbeat: new Heartbeat(deadlines, limits.values),
       cork: new Cork(),
       debts,
       access,
@@ -176,17 +178,19 @@ export class Daemon {
       reports: new InTurn(),
       stalls,
       live: new Live(),
+      waiting: new Live(),
       lastId: 0,
       draining: false,
     };
     this.http = http;
     this.context = context;
     const { gate } = this;
-    const transport = new NetTransport({ ...values.tcp, tls: this.plan.tls, gate }, log, intake);
+    const reception = new Reception(context);
+    const transport = new NetTransport({ ...values.tcp, tls: this.plan.tls, gate, lobby: reception }, log, intake);
     try {
       for (const address of this.plan.addresses) {
         // oxlint-disable-next-line no-await-in-loop -- the first that fails is the one to be told of
-        this.listeners.push(await transport.listen(address, (socket) => this.accept(socket)));
+        this.listeners.push(await transport.listen(address, reception.accept));
       }
     } catch (error) {
       await this.close();
@@ -218,7 +222,7 @@ export class Daemon {
     this.log.info(`Stopping server, connections: ${context.admission.count}`);
     const closed = this.close();
     const answered = http.stop();
-    for (const connection of context.live) connection.stop(code, reason);
+    for (const connection of [...context.waiting, ...context.live]) connection.stop(code, reason);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((done) => {
       timer = setTimeout(() => done(true), timeout * 1000);
@@ -229,9 +233,9 @@ export class Daemon {
     const left = context.admission.count;
     this.log.warn(`${left} connections did not end within [stop] timeout = ${timeout} s: cut off`);
     http.destroy();
-    for (const connection of context.live) connection.cut(code, reason);
+    for (const connection of [...context.waiting, ...context.live]) connection.cut(code, reason);
     await Promise.race([closed, new Promise((done) => setTimeout(done, LAST_WORDS))]);
-    for (const connection of context.live) connection.destroy();
+    for (const connection of [...context.waiting, ...context.live]) connection.destroy();
     return left;
   }
 
@@ -248,19 +252,6 @@ export class Daemon {
       this.log.warn(`compression is slower, and without context takeover: zlib's handle is not usable here: ${why}`);
     }
     return new Compression(codec);
-  }
-
-  private accept(socket: TransportSocket): void {
-    const { context } = this;
-    if (context === null || context.draining || !context.admission.enter(socket.ip)) {
-      if (context?.draining === false) {
-        const { text } = this.limits.over('maxClients');
-        this.log.warn(`${socket.ip} refused: ${text}`, { ip: socket.ip, limit: 'maxClients' });
-      }
-      socket.destroy();
-      return;
-    }
-    Opener.take(context, socket);
   }
 
   private announce(): void {

@@ -76,6 +76,8 @@ export function makePlan(config: Config): Plan {
     limits: {
       ...values.limits,
       ...values.http,
+      heartbeatInterval: values.heartbeat.interval,
+      heartbeatTimeout: values.heartbeat.timeout,
       maxClients: maxClients === 0 ? clientsWithin(openFiles) : maxClients,
     },
     openFiles,

@@ -7,11 +7,13 @@ import type { Attempts } from '../connection/attempts.ts';
 import type { HttpPeer } from '../connection/context.ts';
 import type { Deadline, Deadlines } from '../connection/deadlines.ts';
 import { Debt, type Debtor, type Debts } from '../connection/debts.ts';
+import { Rate } from '../connection/rate.ts';
 import type { Limits } from '../connection/limits.ts';
 import type { Routes } from '../connection/route.ts';
 import type { Runner, Stalls } from '../connection/stalls.ts';
 import { excerpt, type Log } from '../log.ts';
 import type { Tickets } from '../packet/ticket.ts';
+import { closePacket } from '../packet/packet.ts';
 import { InOrder } from './inorder.ts';
 import { type Headers, parseTarget, type Refusal } from '../wire/head.ts';
 
@@ -52,12 +54,20 @@ export class HttpConnection implements Deadline, Debtor {
   /** It ends with the answer in flight: the daemon stops. */
   last = false;
   awaited: Awaited = 'head';
+  /** Bytes of the body that have come since it is awaited. */
+  received = 0;
+  /** They were enough for the time that a body has: it has that time again. */
+  prolonged = false;
   /** Nothing is kept from it: its answers are written. */
   readonly kept = 0;
   private readonly context: HttpContext;
   private readonly onLate: (connection: HttpConnection) => void;
   private readonly debt: Debt = new Debt(this);
   private takenBefore = 0;
+  /** How fast it may send; null: as it likes. */
+  private readonly rate: Rate | null;
+  /** Requests that wait until what was sent is paid for. */
+  private waiters: (() => void)[] = [];
 
   constructor(stream: Socket, peer: HttpPeer, context: HttpContext, onLate: (connection: HttpConnection) => void) {
     this.stream = stream;
@@ -65,6 +75,7 @@ export class HttpConnection implements Deadline, Debtor {
     this.context = context;
     this.onLate = onLate;
     this.requests = new InOrder(stream);
+    this.rate = Rate.create(context.deadlines, context.limits.values, this);
   }
 
   /** Bytes of its answer that wait for it. */
@@ -97,9 +108,35 @@ export class HttpConnection implements Deadline, Debtor {
     this.stream.destroy();
   }
 
+  /**
+   * Takes what a request holds against `[limits] messageRate` and `byteRate`.
+   * @returns null: it may go on. Else what resolves when it may, or with the limit that it is over.
+   */
+  pay(bytes: number, messages: number): Promise<Rate['over']> | null {
+    const { rate } = this;
+    if (rate === null || rate.spendMore(bytes, messages)) return null;
+    if (rate.over !== null) return Promise.resolve(rate.over);
+    return new Promise((done) => this.waiters.push(() => done(null)));
+  }
+
+  onPaid(): void {
+    for (const goOn of this.waiters.splice(0)) goOn();
+  }
+
+  /** It has gone. */
+  left(): void {
+    this.rest();
+    this.requests.stop();
+    this.account();
+    this.rate?.stop();
+    this.onPaid();
+  }
+
   /** It has `seconds` for `what`, from now on, whatever it was waited for before. */
   await(what: Awaited, seconds: number): void {
     this.awaited = what;
+    this.received = 0;
+    this.prolonged = false;
     this.takenBefore = this.taken;
     this.context.deadlines.arm(this, seconds);
   }
@@ -179,6 +216,17 @@ export class Exchange implements Runner {
   refuse(refusal: Refusal): void {
     this.log(`refused: ${refusal.status} ${refusal.text}`, refusal.status);
     this.write(refusal.status, TEXT, `${refusal.text}\n`, refusal.headers ?? {}, true);
+  }
+
+  /** Refuses who sends faster than a limit for too long. */
+  tooFast(limit: 'messageRate' | 'byteRate'): void {
+    const { limits } = this.context;
+    const { text } = limits.over(limit);
+    const headers = { 'Retry-After': '1' };
+    if (this.request.method === 'POST') {
+      this.log(`refused: 429 over ${limits.optionOf(limit)}: ${text}`, 429);
+      this.write(429, JSON_TYPE, `${closePacket(text)}\n`, headers, true);
+    } else this.refuse({ status: 429, text, headers });
   }
 
   /** Lets a page read the answer, if its origin is allowed to connect. */

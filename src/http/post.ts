@@ -43,8 +43,9 @@ export async function answerPost(context: HttpContext, exchange: Exchange, expec
     }
     const length = Number(exchange.headers['content-length'] ?? 0);
     if (expectsContinue && length <= context.limits.values.maxPayload) exchange.response.writeContinue();
-    const { status, body, note } = await deliver(context, exchange, target);
-    exchange.answer(status, body, note);
+    const answer = await deliver(context, exchange, target);
+    if (typeof answer === 'string') exchange.tooFast(answer);
+    else exchange.answer(answer.status, answer.body, answer.note);
   } catch (error) {
     const { id, who } = exchange;
     context.log.error(`${who}: ${describeThrown(error)}`, { id, stack: traceOf(error) });
@@ -58,6 +59,9 @@ async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal 
   const { headers, from, path, origin } = exchange;
   const fromPage = origin !== '' || saysBrowser(headers);
   if (fromPage && !exchange.originAllowed) return foreign(origin);
+  // Behind a proxy each request may be another client's.
+  const rate = from.ip === exchange.connection.peer.ip ? null : admission.arrive(from.ip);
+  if (rate !== null) return admission.describe(rate);
   const route = routes.find(path);
   const shown = bearer(headers.authorization);
   const verdict = judgeBackend(context, { from, shown, byAddress: !fromPage, path, route });
@@ -147,20 +151,35 @@ function handshakeOf({ path, query, headers, from, connection }: Exchange, ticke
   };
 }
 
-/** Reads the body and hands its messages to the resource, one after the other. */
-async function deliver(context: HttpContext, exchange: Exchange, target: Target): Promise<Answer> {
+/**
+ * Reads the body and hands its messages to the resource, one after the other.
+ * @returns the answer, or the limit that its connection is over.
+ */
+async function deliver(
+  context: HttpContext,
+  exchange: Exchange,
+  target: Target,
+): Promise<Answer | 'messageRate' | 'byteRate'> {
   const { limits } = context;
+  const { connection, request } = exchange;
   const { maxPayload, maxChunks } = limits.values;
   let body: Body;
-  exchange.connection.await('body', limits.values.bodyTimeout);
+  let bytes: Buffer;
+  connection.await('body', limits.values.bodyTimeout);
+  request.on('data', (chunk: Buffer) => {
+    connection.received += chunk.length;
+  });
   try {
-    const bytes = await readBody(exchange.request, maxPayload);
+    bytes = await readBody(request, maxPayload);
     body = parseBody(bytes, exchange.headers['content-type'] ?? '', maxChunks);
   } catch (error) {
     if (!(error instanceof BodyError)) throw error;
     if (error.limit !== undefined) limits.over(error.limit);
     return { status: error.status, note: ` ${error.message}`, body: closePacket(error.message) };
   }
+  // The request itself was paid for when it came.
+  const over = await connection.pay(bytes.length, Math.max(0, body.messages.length - 1));
+  if (over !== null) return over;
   const answers: Answer[] = [];
   const room: AnswerRoom = { bytes: 0 };
   for (const text of body.messages) {

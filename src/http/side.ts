@@ -51,9 +51,7 @@ export class HttpSide {
     const connection = new HttpConnection(stream, peer, this.context, (late) => this.onLate(late));
     this.connections.set(stream, connection);
     stream.once('close', () => {
-      connection.rest();
-      connection.requests.stop();
-      connection.account();
+      connection.left();
       this.connections.delete(stream);
     });
     connection.await('head', this.context.limits.values.headTimeout);
@@ -115,8 +113,20 @@ export class HttpSide {
       connection.requests.done();
     });
     const exchange = new Exchange(this.context, connection, request, response);
-    if (tooMany) exchange.refuse({ status: 429, text: this.context.limits.over('maxAhead').text });
-    else this.dispatch(exchange, expectsContinue);
+    if (tooMany) {
+      exchange.refuse({ status: 429, text: this.context.limits.over('maxAhead').text });
+      return;
+    }
+    const paid = connection.pay(0, 1);
+    if (paid === null) this.dispatch(exchange, expectsContinue);
+    else void paid.then((over) => this.goOn(exchange, expectsContinue, over));
+  }
+
+  /** What was sent before is paid for, or never will be. */
+  private goOn(exchange: Exchange, expectsContinue: boolean, over: 'messageRate' | 'byteRate' | null): void {
+    if (exchange.connection.stream.destroyed) return;
+    if (over === null) this.dispatch(exchange, expectsContinue);
+    else exchange.tooFast(over);
   }
 
   private dispatch(exchange: Exchange, expectsContinue: boolean): void {
@@ -185,7 +195,14 @@ export class HttpSide {
       connection.await('taken', limits.values.writeTimeout);
       return;
     }
-    const limit = ({ head: 'headTimeout', body: 'bodyTimeout', taken: 'writeTimeout' } as const)[awaited];
+    const { bodyTimeout, minBodyRate } = limits.values;
+    if (awaited === 'body' && minBodyRate > 0 && connection.received >= minBodyRate * bodyTimeout) {
+      connection.await('body', bodyTimeout);
+      connection.prolonged = true;
+      return;
+    }
+    const body = connection.prolonged ? 'minBodyRate' : 'bodyTimeout';
+    const limit = ({ head: 'headTimeout', body, taken: 'writeTimeout' } as const)[awaited];
     const { text } = limits.over(limit);
     log.info(`#${peer.id} ${peer.ip} HTTP: over ${limit}: ${text}: closed`, { id: peer.id, ip: peer.ip, limit });
     if (response !== null && !response.headersSent) {

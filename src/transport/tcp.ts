@@ -5,12 +5,12 @@ import type { Server as TlsServer } from 'node:tls';
 import { messageOf, WebsockError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { refusalResponse } from '../wire/handshake.ts';
-import type { ProxyClient } from '../wire/proxy.ts';
 import { formatEndpoint, isLoopback, type ListenAddress, takesDirect } from './address.ts';
+import { Door } from './door.ts';
 import type { ProxyGate } from './proxied.ts';
 import { peerAddress, StreamSocket } from './socket.ts';
 import { createTlsServer, type TlsOptions } from './tls.ts';
-import type { Accept, Entrance, Listener, Transport, TransportSocket } from './transport.ts';
+import type { Accept, Entrance, Listener, Lobby, Transport, TransportSocket } from './transport.ts';
 
 /** First byte of a TLS record that holds a handshake (RFC 8446 §5.1); no HTTP method and no path begins with it. */
 const TLS_HANDSHAKE = 0x16;
@@ -26,6 +26,8 @@ export interface NetOptions {
   readonly tls: TlsOptions | undefined;
   /** For listeners with `proxyProtocol=true`; undefined: there are none. */
   readonly gate?: ProxyGate;
+  /** Counts who waits; undefined: nobody counts them. */
+  readonly lobby?: Lobby;
 }
 
 /**
@@ -51,30 +53,6 @@ interface Opened {
   readonly gone: () => Promise<void>;
 }
 
-/** A listener's way in, and who waits there: sockets whose PROXY header, first byte, or TLS handshake is still to come. */
-class Door {
-  readonly address: ListenAddress;
-  readonly accept: Accept;
-  readonly waiting = new Map<string, Socket>();
-  /** Whom those are from of which a proxy has said so. */
-  readonly clients = new Map<string, ProxyClient>();
-
-  constructor(address: ListenAddress, accept: Accept) {
-    this.address = address;
-    this.accept = accept;
-  }
-
-  /** Address of the client that a socket is from, for the log. */
-  ipOf(socket: Socket): string | undefined {
-    return this.clients.get(keyOf(socket))?.ip ?? socket.remoteAddress;
-  }
-}
-
-/** What a socket and the TLS socket on top of it have in common. */
-function keyOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress}`;
-}
-
 /** Plain and TLS listeners on the public API of node:net and node:tls, but for what an Intake takes. */
 export class NetTransport implements Transport {
   private readonly options: NetOptions;
@@ -89,7 +67,7 @@ export class NetTransport implements Transport {
   }
 
   async listen(address: ListenAddress, accept: Accept): Promise<Listener> {
-    const door = new Door(address, accept);
+    const door = new Door(address, accept, this.options.lobby);
     let opened: Opened[];
     if (address.path !== undefined) {
       await removeStale(address.path);
@@ -99,7 +77,7 @@ export class NetTransport implements Transport {
     const close = async (): Promise<void> => {
       const closed = closeAll(opened);
       // Nobody knows them yet: who is still to speak, or in the middle of a TLS handshake, is not waited for.
-      for (const socket of door.waiting.values()) socket.destroy();
+      door.clear();
       await closed;
     };
     return { endpoints: opened.map(({ endpoint }) => endpoint), address, close };
@@ -143,7 +121,7 @@ export class NetTransport implements Transport {
     let gone = async (): Promise<void> => {}; // net.Server waits for its sockets itself
     await bind(server, address, { ...where, backlog }, () => {
       if (intake === null) this.takeAll(server, door, entrance);
-      else gone = intake(server, entrance, keepAlive, (socket) => this.admit(socket, door));
+      else gone = intake(server, entrance, keepAlive, (socket) => this.admit(socket, door, false));
     });
     this.reportErrors(server, address);
     const endpoint = 'path' in where ? where.path : formatEndpoint(where.host, portOf(server));
@@ -163,25 +141,19 @@ export class NetTransport implements Transport {
   private identify(socket: Socket, door: Door, take: (socket: Socket) => void): void {
     const { gate } = this.options;
     if (gate === undefined) throw new Error('a listener for the PROXY protocol without a gate');
-    const key = keyOf(socket);
-    door.waiting.set(key, socket);
-    socket.once('close', () => {
-      if (door.waiting.get(key) !== socket) return;
-      door.waiting.delete(key);
-      door.clients.delete(key);
-    });
+    if (!door.enter(socket)) {
+      socket.destroy();
+      return;
+    }
     gate.read(socket, door.address.url, (client) => {
-      door.clients.set(key, client);
-      take(socket);
+      if (door.identify(socket, client)) take(socket);
+      else socket.destroy();
     });
   }
 
   private give(socket: Socket, door: Door, entrance: Entrance, secure: boolean): void {
-    const { address, clients, waiting } = door;
-    const key = keyOf(socket);
-    const client = clients.get(key);
-    waiting.delete(key);
-    clients.delete(key);
+    const { address } = door;
+    const { client, counted } = door.release(socket);
     // Where a proxy has to say so, its own address is nobody's.
     const ip = address.proxyProtocol
       ? (client?.ip ?? null)
@@ -190,11 +162,11 @@ export class NetTransport implements Transport {
       socket.on('error', (error) => this.log.debug(`a client without an address: ${error.message}`));
       socket.destroy();
     }
-    this.admit(ip === null ? null : new StreamSocket(socket, ip, secure, entrance, client?.port), door);
+    this.admit(ip === null ? null : new StreamSocket(socket, ip, secure, entrance, client?.port), door, counted);
   }
 
-  private admit(socket: TransportSocket | null, door: Door): void {
-    if (socket !== null) door.accept(socket);
+  private admit(socket: TransportSocket | null, door: Door, counted: boolean): void {
+    if (socket !== null) door.accept(socket, counted);
     else this.log.debug(`a client of ${door.address.url} left before it had an address`);
   }
 
@@ -204,7 +176,8 @@ export class NetTransport implements Transport {
     return createTlsServer(
       tls,
       (socket) => this.give(socket, door, entrance, true),
-      (socket, why) => {
+      (socket, why, late) => {
+        if (late) door.late(socket);
         const ip = door.ipOf(socket);
         this.log.info(`TLS handshake with ${ip ?? 'a client that left'} failed: ${why}`, { ip, reason: why });
       },
@@ -214,11 +187,14 @@ export class NetTransport implements Transport {
   /** Looks at the first byte: TLS, or plain text where that is served too, or a client at the wrong door. */
   private sniff(socket: Socket, door: Door, entrance: Entrance, tls: TlsServer): void {
     const { address } = door;
-    const key = keyOf(socket);
-    door.waiting.set(key, socket);
+    if (!door.enter(socket)) {
+      socket.destroy();
+      return;
+    }
     const late = setTimeout(
       () => {
         const ip = door.ipOf(socket);
+        door.late(socket);
         this.log.info(`${ip} sent nothing on ${address.url}`, { ip });
         socket.destroy();
       },
@@ -229,10 +205,7 @@ export class NetTransport implements Transport {
       this.log.debug(`${door.ipOf(socket)} left before it sent a byte: ${error.message}`);
     };
     socket.on('error', onError);
-    socket.once('close', () => {
-      clearTimeout(late);
-      if (door.waiting.get(key) === socket) door.waiting.delete(key);
-    });
+    socket.once('close', () => clearTimeout(late));
     socket.once('end', onEnd);
     socket.once('readable', () => {
       const first: Buffer | null = socket.read(1);

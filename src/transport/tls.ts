@@ -37,8 +37,8 @@ export interface TlsOptions {
 
 /** Takes a socket whose TLS handshake is done. */
 type OnSecure = (socket: TLSSocket) => void;
-/** Hears why a handshake failed. */
-type OnFailure = (socket: Socket, why: string) => void;
+/** Hears why a handshake failed; `late`: because it took too long. */
+type OnFailure = (socket: Socket, why: string, late: boolean) => void;
 
 interface Entry {
   certificate: Certificate;
@@ -166,8 +166,8 @@ export function createTlsServer(options: TlsOptions, onSecure: OnSecure, onFailu
   server.on('secureConnection', onSecure);
   server.on('tlsClientError', (error, socket) => {
     // OpenSSL's own words, without its numbers and file names.
-    const { reason } = error as { reason?: string };
-    onFailure(socket, reason ?? messageOf(error));
+    const { reason, code } = error as { reason?: string; code?: string };
+    onFailure(socket, reason ?? messageOf(error), code === 'ERR_TLS_HANDSHAKE_TIMEOUT');
     socket.destroy();
   });
   return server;

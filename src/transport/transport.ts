@@ -13,8 +13,25 @@ export interface Transport {
   listen(address: ListenAddress, accept: Accept): Promise<Listener>;
 }
 
-/** Takes a socket that was just accepted, its TLS handshake done; it must set `socket.reader` before it returns. */
-export type Accept = (socket: TransportSocket) => void;
+/**
+ * Takes a socket that was just accepted, its TLS handshake done; it must set `socket.reader` before it returns.
+ * @param counted it has waited, and the Lobby has counted it: from here on it is for this to see that it leaves.
+ */
+export type Accept = (socket: TransportSocket, counted: boolean) => void;
+
+/** Counts those who wait in the transport, for their first byte or in their TLS handshake: nobody above knows them yet. */
+export interface Lobby {
+  /** How many may wait at one listener: one more, and who has waited longest goes. 0: as many as come. */
+  readonly most: number;
+  /** One from `ip` begins to wait. @returns whether it may. */
+  enter(ip: string): boolean;
+  /** It turns out to be from `to`: `from` is a proxy. @returns whether it may go on waiting. */
+  move(from: string, to: string): boolean;
+  /** It has gone before it was accepted. */
+  leave(ip: string): void;
+  /** It goes for this. */
+  over(limit: 'tlsTimeout' | 'maxHandshakes', ip: string): void;
+}
 
 export interface Listener {
   /** What it listens on: `127.0.0.1:8096`, `[::1]:8096`, `/run/websock.sock`; one for each address of a name. */

@@ -145,6 +145,7 @@ export abstract class FrameDecoder extends HeldDecoder {
 
   /** A message in one frame that lies whole in the chunk. */
   private whole(b: Buffer, start: number, end: number, binary: boolean, ascii: boolean): boolean {
+    this.frames++;
     if (!binary && !ascii && !this.raw && !this.startsRaw(b, start, end) && !isUtf8(b.subarray(start, end))) {
       this.fault('utf8', 'a text message is not UTF-8', 0);
       return false;
@@ -163,6 +164,7 @@ export abstract class FrameDecoder extends HeldDecoder {
 
   /** A data frame whose payload is to be assembled. */
   private begin(op: number, length: number, fin: boolean, key: number, compressed: boolean): void {
+    this.frames++;
     const assembly = this.assembly ?? this.assemble(op, compressed);
     assembly.frames++;
     assembly.missing = length;
@@ -251,6 +253,7 @@ export abstract class FrameDecoder extends HeldDecoder {
   }
 
   private control(op: number, b: Buffer, start: number, end: number): void {
+    this.frames++;
     const payload = Buffer.from(b.subarray(start, end));
     if (op === OP.PING) this.receiver.onPing(payload);
     else if (op === OP.PONG) this.receiver.onPong(payload);

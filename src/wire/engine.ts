@@ -54,6 +54,8 @@ export interface Engine {
   readonly compressor: MessageCompressor | null;
   /** Text is handed over unchecked while this is true (pieces of a message may be cut inside a character). */
   raw: boolean;
+  /** Frames of any kind, or lines, that have come so far. */
+  readonly frames: number;
 
   /** Takes the next bytes of the peer. They may be overwritten here; what is kept after the return has been copied. */
   decode(chunk: Buffer): void;

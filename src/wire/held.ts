@@ -3,8 +3,9 @@ import type { Engine, EngineOptions, Receiver } from './engine.ts';
 /**
  * What the engines share: a decode loop that can be held after any message and goes on later with the bytes it kept.
  */
-export abstract class HeldDecoder implements Pick<Engine, 'raw' | 'decode' | 'hold' | 'resume' | 'stop'> {
+export abstract class HeldDecoder implements Pick<Engine, 'raw' | 'frames' | 'decode' | 'hold' | 'resume' | 'stop'> {
   raw = false;
+  frames = 0;
   protected readonly receiver: Receiver;
   protected readonly options: EngineOptions;
   protected stopped = false;

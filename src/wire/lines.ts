@@ -92,6 +92,7 @@ export class LineEngine extends HeldDecoder implements Engine {
   }
 
   private message(b: Buffer, start: number, lineEnd: number, owned: boolean): boolean {
+    this.frames++;
     const end = lineEnd > start && b[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
     if (end - start > this.options.maxPayload) {
       this.tooLong();

@@ -240,7 +240,7 @@ describe('unknown names', () => {
       `/etc/websock.ini line 2, maxPayload: there is no such key, ${ignored} maxPayload in [limits]`,
       `/etc/websock.ini line 3, limits.maxHead: there is no such key, ${ignored} maxHead in [limits]`,
       `/etc/websock.ini line 5, [limits] maxPaylaod: there is no such key, ${ignored} maxPayload`,
-      `/etc/websock.ini line 6, [limits] timeout: there is no such key, ${ignored} timeout in [stop]`,
+      `/etc/websock.ini line 6, [limits] timeout: there is no such key, ${ignored} timeout in [heartbeat]`,
       `/etc/websock.ini line 7, [limits] logfile: there is no such key, ${ignored} logfile at the top`,
       `/etc/websock.ini line 8, [limits] address: there is no such key, ${ignored} adress at the top`,
       `/etc/websock.ini line 15, [tls.a] keyFile: there is no such key, ${ignored} certFile`,

@@ -21,6 +21,8 @@ test('PROPERTY: Live holds whom a Set would hold', () => {
         }
         expect(live.size).toBe(set.size);
         expect(new Set(live)).toEqual(set);
+        const [oldest = null] = set;
+        expect(live.oldest).toBe(oldest);
       }
     }),
   );

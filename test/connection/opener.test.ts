@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import type { Route } from '../../src/connection/route.ts';
 import { frame } from '../support/frames.ts';
 import { inWords } from './bed.ts';
-import { answer, gone, head, openerBed, READY, SCRIPT } from './openerbed.ts';
+import { answer, gone, head, openerBed, READY, SCRIPT, type OpenerBed } from './openerbed.ts';
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['queueMicrotask', 'nextTick'] });
@@ -259,6 +259,61 @@ describe('refusals', () => {
     gone(bed);
   });
 
+  test('who comes too fast is told so, whatever it asks for, and the log says it once', () => {
+    const values = { connectRate: 1 };
+    const ip = '192.0.2.9';
+    const first = openerBed({ values, socket: { ip } });
+    const { context } = first;
+    for (let i = 0; i < 10; i++) expect(context.admission.arrive(ip)).toBeNull();
+    const late = (): OpenerBed => openerBed({ context, socket: { ip }, over: context.admission.arrive(ip) });
+    const text = 'more than 1 connections a second from one address';
+    for (const request of [head(), 'POST / HTTP/1.1\r\nHost: x\r\n\r\n', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n']) {
+      const { socket } = late();
+      socket.say(request);
+      const response = socket.drop().toString();
+      expect(response).toMatch(/^HTTP\/1\.1 429 Too Many Requests\r\n[^]*Retry-After: 1\r\n/);
+      expect(response.endsWith(`\r\n\r\n${text}\n`)).toBe(true);
+      expect([socket.ended, context.handed]).toEqual([true, []]);
+    }
+    const line = late();
+    line.socket.say('/\n');
+    expect(line.socket.drop().toString()).toBe(`{"opcode":"close","error":"${text}"}\n`);
+    expect(context.log.at('warn', 'info')).toEqual([`warn ${ip} refused: over [limits] connectRate: ${text}`]);
+    expect(context.limits.counters.connectRate).toBe(4);
+    expect(context.log.at('debug')).toContain(`debug #2 ${ip} / refused: 429 ${text}`);
+  });
+
+  test('in all too fast: 503', () => {
+    const bed = openerBed({ over: 'connectRateAll' });
+    bed.socket.say(head());
+    expect(bed.socket.drop().toString()).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n[^]*Retry-After: 1\r\n/);
+  });
+
+  test('behind a trusted proxy the client is slowed down, not the proxy', () => {
+    const proxy = { ip: '10.0.0.1' };
+    const first = openerBed({ socket: proxy, access: { trustedProxies: ['10.0.0.1'] }, values: { connectRate: 1 } });
+    const { context } = first;
+    const statusOf = (bed: OpenerBed, client: string): string => {
+      bed.socket.say(head({ 'X-Forwarded-For': client }));
+      return bed.socket.drop().toString().slice(9, 12);
+    };
+    const come = (client: string): string => {
+      expect(context.admission.arrive(proxy.ip)).toBeNull();
+      return statusOf(openerBed({ context, socket: proxy }), client);
+    };
+    expect(statusOf(first, '192.0.2.9')).toBe('101');
+    for (let i = 1; i < 10; i++) expect(come('192.0.2.9')).toBe('101');
+    expect(come('192.0.2.9')).toBe('429');
+    expect(come('192.0.2.10')).toBe('101');
+  });
+
+  test('too many in a row from one address: the log says it once', () => {
+    const { context } = openerBed({ values: { maxPerIP: 1 } });
+    for (let i = 0; i < 3; i++) openerBed({ context }).socket.say(head());
+    expect(context.log.at('warn')).toEqual(['warn #2 127.0.0.1 / refused: 4429 Too many connections from: 127.0.0.1']);
+    expect(context.limits.counters.maxPerIP).toBe(3);
+  });
+
   test('while the daemon stops: 503 for who comes, and for who is in the middle of its head', () => {
     const late = openerBed();
     late.context.draining = true;
@@ -266,10 +321,10 @@ describe('refusals', () => {
     expect(late.socket.drop().toString()).toMatch(/^HTTP\/1.1 503 [^]*Retry-After: 5\r\n/);
     const half = openerBed();
     half.socket.say('GET / HT');
-    for (const each of half.context.live) each.stop(1001, 'x');
+    for (const each of half.context.waiting) each.stop(1001, 'x');
     expect(half.socket.drop().toString()).toMatch(/^HTTP\/1.1 503 /);
     const silent = openerBed();
-    for (const each of silent.context.live) each.stop(1001, 'x');
+    for (const each of silent.context.waiting) each.stop(1001, 'x');
     expect([silent.socket.destroyed, silent.socket.writes]).toEqual([true, []]);
   });
 });

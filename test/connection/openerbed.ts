@@ -1,4 +1,5 @@
 import { expect } from '@jest/globals';
+import type { RateName } from '../../src/connection/admission.ts';
 import { Opener } from '../../src/connection/opener.ts';
 import type { Callbacks, Route } from '../../src/connection/route.ts';
 import {
@@ -25,6 +26,8 @@ export interface OpenerBedOptions extends ContextOptions {
   route?: Partial<Route>;
   socket?: Partial<FakeSocket>;
   context?: FakeContext;
+  /** It came too fast. */
+  over?: RateName | null;
 }
 
 export function openerBed(options: OpenerBedOptions = {}): OpenerBed {
@@ -32,7 +35,8 @@ export function openerBed(options: OpenerBedOptions = {}): OpenerBed {
   const context = options.context ?? fakeContext({ ...options, routes: [fakeRoute(resource, options.route)] });
   const socket = Object.assign(new FakeSocket(), { ip: '127.0.0.1' }, options.socket);
   context.admission.enter(socket.ip);
-  Opener.take(context, socket);
+  if (options.over !== undefined && options.over !== null) context.admission.hearOut();
+  Opener.take(context, socket, options.over);
   return { socket, resource, context };
 }
 
@@ -64,6 +68,7 @@ export function answer(socket: FakeSocket): { head: string; words: string[] } {
 /** The socket goes: nothing may be left of it. */
 export function gone({ socket, context }: OpenerBed): void {
   socket.reader.onClose(null);
-  expect([context.live.size, context.deadlines.size, context.admission.count]).toEqual([0, 0, 0]);
+  expect([context.waiting.size, context.live.size]).toEqual([0, 0]);
+  expect([context.deadlines.size, context.admission.count]).toEqual([0, 0]);
   expect(context.registry.clients.size).toBe(0);
 }

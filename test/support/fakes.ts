@@ -7,6 +7,7 @@ import type { ConnectionContext, HttpPeer } from '../../src/connection/context.t
 import { Cork } from '../../src/connection/cork.ts';
 import { Deadlines } from '../../src/connection/deadlines.ts';
 import { Debts } from '../../src/connection/debts.ts';
+import { Heartbeat } from '../../src/connection/heartbeat.ts';
 import { InTurn } from '../../src/connection/inturn.ts';
 import { Limits, type LimitValues } from '../../src/connection/limits.ts';
 import { Live } from '../../src/connection/live.ts';
@@ -161,6 +162,7 @@ export const LIMIT_VALUES: LimitValues = {
   headTimeout: 10,
   proxyTimeout: 5,
   bodyTimeout: 30,
+  minBodyRate: 1000,
   closeTimeout: 5,
   handlerTimeout: 60,
   writeTimeout: 30,
@@ -168,6 +170,16 @@ export const LIMIT_VALUES: LimitValues = {
   maxPerIP: 0,
   maxAttempts: 5,
   maxSession: 10_000,
+  maxHandshakes: 0,
+  tlsTimeout: 5,
+  connectRate: 0,
+  connectRateAll: 0,
+  heartbeatInterval: 0,
+  heartbeatTimeout: 10,
+  idleTimeout: 0,
+  messageRate: 0,
+  byteRate: 0,
+  rateGrace: 5,
   sendQueue: 50_000,
   maxSendMemory: 10_000_000,
 };
@@ -203,17 +215,20 @@ export function fakeContext(options: ContextOptions = {}): FakeContext {
   const limits = new Limits(values);
   const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
   const handed: FakeContext['handed'] = [];
+  // The clock is the one that fake timers turn.
+  const deadlines = new Deadlines(() => Date.now());
   const log = new FakeLog();
+  const access = new Access({ ...ACCESS, ...options.access });
   return {
     log,
     limits,
     values,
-    // The clock is the one that fake timers turn.
-    deadlines: new Deadlines(() => Date.now()),
+    deadlines,
+    heartbeat: new Heartbeat(deadlines, values),
     cork: new Cork(),
     debts: new Debts(limits, log, () => Date.now()),
-    access: new Access({ ...ACCESS, ...options.access }),
-    admission: new Admission(limits),
+    access,
+    admission: new Admission(limits, { log, now: () => Date.now(), isProxy: (ip) => access.isProxy(ip) }),
     attempts: new Attempts(limits),
     tickets: new Tickets('the secret of these tests', 86_400),
     guards: options.guards ?? { of: () => null },
@@ -226,6 +241,7 @@ export function fakeContext(options: ContextOptions = {}): FakeContext {
     reports: new InTurn(),
     stalls: new Stalls(log, options.stallWarn ?? 0, () => Date.now()),
     live: new Live(),
+    waiting: new Live(),
     lastId: 0,
     draining: false,
   };

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { certificates, makeCertificate } from '../support/certificate.ts';
 import { withProgram } from '../support/program.ts';
 import { type CreateTransport, Site } from './contract.ts';
-import { dial, dialTls, portOf, readAll, readBytes } from './peers.ts';
+import { dial, dialTls, FakeLobby, portOf, readAll, readBytes } from './peers.ts';
 
 const withPerl = withProgram('perl', 'perl-base');
 /** Prints TCP_NODELAY, SO_KEEPALIVE and TCP_KEEPIDLE of the socket that is its stdin. */
@@ -253,6 +253,71 @@ export function listeningContract(name: string, create: CreateTransport): void {
       const lines = site.log.at('info');
       expect(lines.filter((line) => line.includes('sent nothing on wss://'))).toHaveLength(1);
       expect(lines.filter((line) => line.includes('TLS handshake with 127.0.0.1 failed'))).toHaveLength(1);
+    });
+
+    test('who waits is counted from the beginning, once, and no more when it has gone', async () => {
+      const lobby = new FakeLobby();
+      const listener = await site.listen('ws+wss://127.0.0.1:0', { lobby, timeout: 0.2 });
+      const port = portOf(listener);
+      const client = site.track(await dialTls(port));
+      const { socket, counted } = await site.door.take();
+      expect([socket.secure, counted, lobby.told]).toEqual([true, true, ['enter']]);
+      const plain = site.track(await dial({ port }));
+      plain.write('GET /');
+      expect([(await site.door.take()).counted, lobby.told]).toEqual([true, ['enter', 'enter']]);
+      // From here on they are not the transport's to count.
+      client.destroy();
+      plain.destroy();
+      lobby.told = [];
+      const silent = site.track(await dial({ port }));
+      const half = site.track(await dial({ port }));
+      half.write(Buffer.from([0x16, 3, 1]));
+      const leaver = site.track(await dial({ port }));
+      leaver.destroy();
+      const wrong = site.track(await dial({ port }));
+      wrong.write(Buffer.concat([Buffer.from([0x16]), Buffer.alloc(500, 'x')]));
+      for (const peer of [silent, half, wrong]) peer.resume();
+      await lobby.until(() => lobby.told.filter((what) => what === 'leave').length === 4);
+      expect(lobby.told.toSorted()).toEqual([
+        ...Array(4).fill('enter'),
+        ...Array(4).fill('leave'),
+        'tlsTimeout 127.0.0.1',
+        'tlsTimeout 127.0.0.1',
+      ]);
+    });
+
+    test('whom the lobby does not let in is gone at once', async () => {
+      const lobby = new FakeLobby();
+      lobby.full = true;
+      const listener = await site.listen('wss://127.0.0.1:0', { lobby });
+      const peer = site.track(await dial({ port: portOf(listener) }));
+      peer.resume();
+      await once(peer, 'end');
+      expect([lobby.told, site.door.accepted]).toEqual([['enter'], []]);
+    });
+
+    test('if too many wait, who has waited longest goes, and the newest is served', async () => {
+      const lobby = new FakeLobby();
+      lobby.most = 2;
+      const listener = await site.listen('wss://127.0.0.1:0', { lobby });
+      const port = portOf(listener);
+      const first = site.track(await dial({ port }));
+      const gone = once(first, 'end');
+      first.resume();
+      await lobby.until(() => lobby.told.length === 1);
+      const second = site.track(await dial({ port }));
+      await lobby.until(() => lobby.told.length === 2);
+      const honest = site.track(await dialTls(port));
+      await gone;
+      expect((await site.door.take()).socket.secure).toBe(true);
+      expect(lobby.told).toEqual(['enter', 'enter', 'enter', 'maxHandshakes 127.0.0.1', 'leave']);
+      expect([second.destroyed, honest.destroyed]).toEqual([false, false]);
+    });
+
+    test('a plain listener has nobody wait: who is accepted is not counted yet', async () => {
+      const lobby = new FakeLobby();
+      const { server } = await site.connect(await site.listen('ws://127.0.0.1:0', { lobby }), false);
+      expect([server.counted, lobby.told]).toEqual([false, []]);
     });
 
     test('a handshake that fails is logged with its reason; the next one is served', async () => {

@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import type { Listener, Reader, TransportSocket } from '../../src/transport/transport.ts';
+import type { Listener, Lobby, Reader, TransportSocket } from '../../src/transport/transport.ts';
 
 /** The server's side of a connection: what its reader was told, and who waits for more. */
 export class Accepted implements Reader {
   readonly socket: TransportSocket;
+  /** It has waited, and a lobby has counted it. */
+  readonly counted: boolean;
   readonly chunks: Buffer[] = [];
   ended = false;
   finished = false;
@@ -17,8 +19,9 @@ export class Accepted implements Reader {
   onChunk: (chunk: Buffer) => void = () => {};
   private waiters: (() => void)[] = [];
 
-  constructor(socket: TransportSocket) {
+  constructor(socket: TransportSocket, counted: boolean) {
     this.socket = socket;
+    this.counted = counted;
     socket.reader = this;
   }
 
@@ -85,8 +88,8 @@ export class Door {
   private waiters: (() => void)[] = [];
   private next = 0;
 
-  readonly accept = (socket: TransportSocket): void => {
-    this.accepted.push(new Accepted(socket));
+  readonly accept = (socket: TransportSocket, counted: boolean): void => {
+    this.accepted.push(new Accepted(socket, counted));
     for (const done of this.waiters.splice(0)) done();
   };
 
@@ -95,6 +98,44 @@ export class Door {
     // oxlint-disable-next-line no-await-in-loop
     while (this.accepted.length <= this.next) await new Promise<void>((done) => this.waiters.push(done));
     return this.accepted[this.next++];
+  }
+}
+
+/** Writes down who comes and goes. */
+export class FakeLobby implements Lobby {
+  most = 0;
+  /** Nobody is let in. */
+  full = false;
+  told: string[] = [];
+  private waiters: (() => void)[] = [];
+
+  enter(): boolean {
+    this.tell('enter');
+    return !this.full;
+  }
+
+  move(from: string, to: string): boolean {
+    this.tell(`move ${from} ${to}`);
+    return !this.full;
+  }
+
+  leave(): void {
+    this.tell('leave');
+  }
+
+  over(limit: string, ip: string): void {
+    this.tell(`${limit} ${ip}`);
+  }
+
+  /** Resolves as soon as `condition` holds. */
+  async until(condition: () => boolean): Promise<void> {
+    // oxlint-disable-next-line no-await-in-loop
+    while (!condition()) await new Promise<void>((done) => this.waiters.push(done));
+  }
+
+  private tell(what: string): void {
+    this.told.push(what);
+    for (const done of this.waiters.splice(0)) done();
   }
 }
 

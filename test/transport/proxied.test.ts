@@ -9,7 +9,7 @@ import { NetTransport } from '../../src/transport/tcp.ts';
 import type { Listener } from '../../src/transport/transport.ts';
 import { proxyV2, proxyV2From, tcp6 } from '../support/proxyheader.ts';
 import { Site } from './contract.ts';
-import { type Accepted, dial, dialTls, portOf, readAll, readBytes } from './peers.ts';
+import { type Accepted, dial, dialTls, FakeLobby, portOf, readAll, readBytes } from './peers.ts';
 
 const V1 = 'PROXY TCP4 192.0.2.9 10.0.0.1 56324 443\r\n';
 
@@ -26,11 +26,48 @@ beforeEach(() => {
 });
 afterEach(() => site.close());
 
-async function listen(scheme: 'ws' | 'wss' | 'ws+wss', timeout = 5): Promise<Listener> {
+async function listen(scheme: 'ws' | 'wss' | 'ws+wss', timeout = 5, lobby?: FakeLobby): Promise<Listener> {
   const late = (): string => `late ${++lates}`;
   gate = new ProxyGate({ trusts: (ip) => trusted && ip === '127.0.0.1', timeout, late }, site.log);
-  return site.listen(`${scheme}://127.0.0.1:0?proxyProtocol=true`, { gate });
+  return site.listen(`${scheme}://127.0.0.1:0?proxyProtocol=true`, { gate, lobby });
 }
+
+describe('who waits behind a proxy', () => {
+  test.each(['ws', 'wss'] as const)(
+    '%s: is counted as the proxy first, then as the client, and once',
+    async (scheme) => {
+      const lobby = new FakeLobby();
+      const listener = await listen(scheme, 5, lobby);
+      const peer = await peerOf(listener);
+      peer.write(V1);
+      const secure = scheme === 'wss' ? connect({ socket: peer, rejectUnauthorized: false }) : null;
+      const accepted = await site.door.take();
+      expect([accepted.counted, lobby.told]).toEqual([true, ['enter', 'move 127.0.0.1 192.0.2.9']]);
+      secure?.destroy();
+      const leaver = await peerOf(listener);
+      leaver.write(V1);
+      if (scheme === 'ws') await site.door.take();
+      leaver.destroy();
+      const silent = await peerOf(listener);
+      await lobby.until(() => lobby.told.filter((what) => what === 'enter').length === 3);
+      silent.destroy();
+      const gone = scheme === 'ws' ? 1 : 2;
+      await lobby.until(() => lobby.told.filter((what) => what === 'leave').length === gone);
+    },
+  );
+
+  test('is gone at once where the client may not come', async () => {
+    const lobby = new FakeLobby();
+    const listener = await listen('ws', 5, lobby);
+    const peer = await peerOf(listener);
+    await lobby.until(() => lobby.told.length === 1);
+    lobby.full = true;
+    peer.write(V1);
+    await over(peer);
+    await lobby.until(() => lobby.told.length === 3);
+    expect([lobby.told, site.door.accepted]).toEqual([['enter', 'move 127.0.0.1 192.0.2.9', 'leave'], []]);
+  });
+});
 
 async function peerOf(listener: Listener): Promise<Socket> {
   const peer = site.track(await dial({ port: portOf(listener) }));
