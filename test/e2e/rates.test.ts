@@ -8,7 +8,7 @@ const NEXT = '{"opcode":"next","fyi":""}';
 /** A POST to /php of `body`, on a connection that is kept. */
 function post(body: string, type = 'application/json'): string {
   const length = Buffer.byteLength(body);
-  return `POST /php HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n${body}`;
+  return `POST /php HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n${body}`;
 }
 
 describe('who sends faster than messageRate', () => {

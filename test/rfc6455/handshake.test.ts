@@ -17,10 +17,12 @@ const ADDS = `import { Resource } from 'websock';
     onData(client, message) { client.send(message); }
   }`;
 
+/** The handshakes are those of the RFC. */
+const HOSTS = "[security]\nhosts='*'";
 let daemon: RunningDaemon;
 
 beforeAll(async () => {
-  daemon = await startEcho('', { 'adds.js': ADDS });
+  daemon = await startEcho(HOSTS, { 'adds.js': ADDS });
 });
 
 afterAll(() => daemon.dispose());
@@ -272,7 +274,7 @@ describe('what the server makes of it', () => {
 test('§4.2.2/1, §10.6: on a wss:// address the handshake, and all behind it, goes through TLS', async () => {
   const dir = temporaryFolder();
   const { certFile, pkFile } = makeCertificate(dir, { name: 'localhost', hosts: ['localhost'] });
-  const secure = await startEcho(`adress='wss://127.0.0.1:0'\ncertFile='${certFile}'\npkFile='${pkFile}'`);
+  const secure = await startEcho(`adress='wss://127.0.0.1:0'\ncertFile='${certFile}'\npkFile='${pkFile}'\n${HOSTS}`);
   try {
     const peer = await RawPeer.open({ port: secure.port, ca: readFileSync(certFile, 'utf8') });
     peer.write(request());
