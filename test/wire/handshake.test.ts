@@ -57,6 +57,7 @@ describe('parseHead', () => {
     expect(parsed(text)).toEqual({
       text,
       method: 'GET',
+      authority: '',
       path: '/chat',
       query: 'a=1',
       version: '1.1',
@@ -134,18 +135,18 @@ describe('parseHead', () => {
 
 describe('parseTarget', () => {
   test.each([
-    ['/', '/', ''],
-    ['/chat?a=1&b=?', '/chat', 'a=1&b=?'],
-    ['/chat?', '/chat', ''],
-    ['http://example.org/chat?x', '/chat', 'x'],
-    ['WS://example.org:80/chat', '/chat', ''],
-    ['https://example.org', '/', ''],
-    ['wss://example.org?x=1', '/', 'x=1'],
-    ['//not/a/host', '//not/a/host', ''],
-    ['ftp://example.org/', 'ftp://example.org/', ''],
-    ['?x', '/', 'x'],
-  ])('%s', (target, path, query) => {
-    expect(parseTarget(target)).toEqual({ path, query });
+    ['/', '/', '', ''],
+    ['/chat?a=1&b=?', '/chat', 'a=1&b=?', ''],
+    ['/chat?', '/chat', '', ''],
+    ['http://example.org/chat?x', '/chat', 'x', 'example.org'],
+    ['WS://example.org:80/chat', '/chat', '', 'example.org:80'],
+    ['https://example.org', '/', '', 'example.org'],
+    ['wss://example.org?x=1', '/', 'x=1', 'example.org'],
+    ['//not/a/host', '//not/a/host', '', ''],
+    ['ftp://example.org/', 'ftp://example.org/', '', ''],
+    ['?x', '/', 'x', ''],
+  ])('%s', (target, path, query, authority) => {
+    expect(parseTarget(target)).toEqual({ authority, path, query });
   });
 });
 
