@@ -99,6 +99,9 @@ function expectSame(found: readonly Found[], expected: readonly Found[]): void {
   if (!same(found, expected)) expect(found).toEqual(expected);
 }
 
+/** The memory of a message is whole pages, with room for a header (`spare.ts`). */
+const ROUNDING = 4096 + 64;
+
 /** What an engine finds. After each chunk it keeps no more than it may, and nothing when it has ended. */
 function decoded(framing: Framing, bytes: Buffer, { sizes, turns }: Arrival, options: EngineOptions): Found[] {
   let expectKept: (most: number) => void = () => {};
@@ -114,7 +117,7 @@ function decoded(framing: Framing, bytes: Buffer, { sizes, turns }: Arrival, opt
     };
     return engine;
   };
-  const most = options.maxPayload + framing.header;
+  const most = options.maxPayload + framing.header + ROUNDING;
   const recorder = feed(make, bytes, sizes, turns, (given) => expectKept(most + given));
   expectKept(0);
   return recorder.all();
