@@ -45,7 +45,10 @@ export const CLOSE_CODES: ReadonlyMap<number, CloseCode> = new Map<number, Close
   [CLOSE.RESTART, { name: 'restart', meaning: 'restart, come back', status: 503 }],
   [CLOSE.TRY_LATER, { name: 'try again later', meaning: 'full, or too slow to read', status: 503 }],
   [CLOSE.NO_RESOURCE, { name: 'no such resource', meaning: 'no such resource', status: 404 }],
-  [CLOSE.TIMEOUT, { name: 'timeout', meaning: 'no answer to pings / idle', status: 408 }],
+  [
+    CLOSE.TIMEOUT,
+    { name: 'timeout', meaning: 'no answer to pings / idle, or a message that does not end', status: 408 },
+  ],
   [CLOSE.TOO_MANY, { name: 'too many', meaning: 'too many connections from one address', status: 429 }],
 ]);
 

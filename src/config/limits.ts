@@ -47,6 +47,12 @@ export const LIMIT_OPTIONS = [
   ),
   row(
     'limits',
+    'messageTimeout',
+    { type: 'seconds', default: 120, ...TIME, zero: 'no limit', reloadable: true },
+    'How long one message or line may take from its first byte to its last. After that its client is closed with 4408.',
+  ),
+  row(
+    'limits',
     'tlsTimeout',
     { type: 'seconds', default: 5, ...TIME, reloadable: true },
     'How long the TLS handshake may take.',

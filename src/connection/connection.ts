@@ -136,6 +136,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     }
     stalls.end(began, this);
     if (this.rate !== null) this.pay(this.rate, chunk.length);
+    this.dialog.timeMessage();
   }
 
   onBehind(): void {
@@ -163,6 +164,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     this.dialog.busy = false;
     this.context.deadlines.disarm(this);
     this.rate?.stop();
+    this.dialog.timeMessage();
     this.output.dispose();
     this.context.live.delete(this);
     this.context.admission.leave(this.identity.ip);
@@ -200,6 +202,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
 
   /** Lets the socket be read, or not, as the state asks for. */
   private steer(): void {
+    this.dialog.timeMessage();
     const wanted = this.phase === Phase.CLOSED || this.ready;
     if (wanted === this.reading) return;
     this.reading = wanted;

@@ -5,7 +5,9 @@ import type { Engine, Fault, Receiver } from '../wire/engine.ts';
 import { giveMemory } from '../wire/spare.ts';
 import type { Client } from './client.ts';
 import type { Cork } from './cork.ts';
+import type { Deadlines } from './deadlines.ts';
 import type { LimitName, LimitValues } from './limits.ts';
+import { MessageTime } from './messagetime.ts';
 import type { Output } from './output.ts';
 import { type Handled, type MessageInfo, type Notice, promiseOf, type Route } from './route.ts';
 import type { Runner, Stalls } from './stalls.ts';
@@ -43,6 +45,7 @@ export interface DialogHost extends Runner {
 export interface DialogContext {
   readonly values: LimitValues;
   readonly cork: Cork;
+  readonly deadlines: Deadlines;
   readonly stalls: Stalls;
 }
 
@@ -56,6 +59,8 @@ export class Dialog implements Receiver {
   private readonly route: Route;
   private readonly context: DialogContext;
   private pieces: Pieces | null = null;
+  /** Runs while a message has begun and is not complete; null: none ever took more than one read. */
+  private time: MessageTime | null = null;
 
   constructor(host: DialogHost, route: Route, context: DialogContext) {
     this.host = host;
@@ -107,6 +112,16 @@ export class Dialog implements Receiver {
     const goesOn = this.handle(text, INFO_TEXT, false);
     cork.ascii = null;
     return goesOn;
+  }
+
+  /** What is read, or whether anything is, may have changed: a message has its time while its client can go on with it. */
+  timeMessage(): void {
+    const { host, context } = this;
+    const { messageTimeout } = context.values;
+    if (messageTimeout > 0 && host.engine.midway && host.ready) {
+      this.time ??= new MessageTime(context.deadlines, () => host.exceeded('messageTimeout'));
+      this.time.run(host.engine.completed, messageTimeout);
+    } else this.time?.stop();
   }
 
   onPing(payload: Buffer): void {

@@ -20,6 +20,7 @@ const ROWS = {
   maxHeaders: { code: CLOSE.TOO_BIG, text: (n: number) => `a request of more than ${n} header fields` },
   headTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete request within ${n} s` },
   proxyTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `no complete PROXY header within ${n} s` },
+  messageTimeout: { code: CLOSE.TIMEOUT, text: (n: number) => `a message that was not complete within ${n} s` },
   maxAhead: { code: CLOSE.POLICY, text: (n: number) => `more than ${n} requests were sent ahead of their answers` },
   bodyTimeout: {
     code: CLOSE.TIMEOUT,

@@ -37,6 +37,10 @@ export abstract class FrameDecoder extends HeldDecoder {
     this.deflate = deflate;
   }
 
+  override get midway(): boolean {
+    return (this.assembly !== null && !this.isHeld) || super.midway;
+  }
+
   override stop(): void {
     super.stop();
     const { assembly, deflate } = this;
@@ -255,6 +259,8 @@ export abstract class FrameDecoder extends HeldDecoder {
   private control(op: number, b: Buffer, start: number, end: number): void {
     this.frames++;
     const payload = Buffer.from(b.subarray(start, end));
+    // Inside a message it does not bring that any further.
+    if (this.assembly === null) this.completed++;
     if (op === OP.PING) this.receiver.onPing(payload);
     else if (op === OP.PONG) this.receiver.onPong(payload);
     else this.closing(payload);

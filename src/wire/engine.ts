@@ -56,6 +56,10 @@ export interface Engine {
   raw: boolean;
   /** Frames of any kind, or lines, that have come so far. */
   readonly frames: number;
+  /** A message, or a control frame outside of one, has begun and is not complete; not while what came is held. */
+  readonly midway: boolean;
+  /** Grows with each that is complete. */
+  readonly completed: number;
 
   /** Takes the next bytes of the peer. They may be overwritten here; what is kept after the return has been copied. */
   decode(chunk: Buffer): void;

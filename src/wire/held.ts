@@ -3,9 +3,12 @@ import type { Engine, EngineOptions, Receiver } from './engine.ts';
 /**
  * What the engines share: a decode loop that can be held after any message and goes on later with the bytes it kept.
  */
-export abstract class HeldDecoder implements Pick<Engine, 'raw' | 'frames' | 'decode' | 'hold' | 'resume' | 'stop'> {
+export abstract class HeldDecoder
+  implements Pick<Engine, 'raw' | 'frames' | 'completed' | 'decode' | 'hold' | 'resume' | 'stop'>
+{
   raw = false;
   frames = 0;
+  completed = 0;
   protected readonly receiver: Receiver;
   protected readonly options: EngineOptions;
   protected stopped = false;
@@ -36,6 +39,10 @@ export abstract class HeldDecoder implements Pick<Engine, 'raw' | 'frames' | 'de
     if (used < bytes.length && !this.stopped) this.kept = Buffer.from(bytes.subarray(used));
   }
 
+  get midway(): boolean {
+    return this.kept !== null && !this.held;
+  }
+
   hold(): void {
     this.held = true;
   }
@@ -61,6 +68,7 @@ export abstract class HeldDecoder implements Pick<Engine, 'raw' | 'frames' | 'de
 
   /** Hands a message over. @returns whether the loop may go on. */
   protected deliver(b: Buffer, start: number, end: number, binary: boolean, ascii: boolean, owned: boolean): boolean {
+    this.completed++;
     if (!this.receiver.onMessage(b, start, end, binary, ascii, owned)) this.held = true;
     return !this.held && !this.stopped;
   }

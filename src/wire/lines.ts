@@ -66,9 +66,14 @@ export class LineEngine extends HeldDecoder implements Engine {
     this.stop();
   }
 
+  override get midway(): boolean {
+    return (this.filled > 0 && !this.isHeld) || super.midway;
+  }
+
   override stop(): void {
     super.stop();
     this.line = NO_BYTES;
+    this.filled = 0;
   }
 
   private keep(b: Buffer, from: number, to: number): void {

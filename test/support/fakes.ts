@@ -161,6 +161,7 @@ export const LIMIT_VALUES: LimitValues = {
   maxAhead: 100,
   headTimeout: 10,
   proxyTimeout: 5,
+  messageTimeout: 120,
   bodyTimeout: 30,
   minBodyRate: 1000,
   closeTimeout: 5,

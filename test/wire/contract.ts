@@ -60,6 +60,25 @@ export function engineContract(under: EngineUnderTest): void {
       expect(recorder.found).toHaveLength(2);
     });
 
+    test('midway: from the first byte of a message to its last, not while it is held; completed counts them', () => {
+      const engine = make(new Recorder());
+      const seen = [engine.midway];
+      for (const byte of under.text('ab')) {
+        engine.decode(Buffer.from([byte]));
+        seen.push(engine.midway);
+      }
+      expect(seen).toEqual([false, ...Array.from(under.text('ab').subarray(1), () => true), false]);
+      expect(engine.completed).toBe(1);
+      engine.decode(Buffer.concat([under.text('c'), under.text('d').subarray(0, 1)]));
+      expect([engine.midway, engine.completed]).toEqual([true, 2]);
+      engine.hold();
+      expect(engine.midway).toBe(false);
+      engine.resume();
+      expect(engine.midway).toBe(true);
+      engine.stop();
+      expect(engine.midway).toBe(false);
+    });
+
     test('stop() inside a message: nothing more is decoded, not even after resume()', () => {
       const recorder = new Recorder();
       const engine = make(recorder);
