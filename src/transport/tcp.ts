@@ -214,8 +214,11 @@ export class NetTransport implements Transport {
       socket.off('error', onError);
       socket.off('end', onEnd);
       socket.unshift(first);
-      if (first[0] === TLS_HANDSHAKE) tls.emit('connection', socket);
-      else if (address.security === 'both') this.give(socket, door, entrance, false);
+      if (first[0] === TLS_HANDSHAKE) {
+        // A peer's FIN ends a handshake; only a stream that is secure can be half-open.
+        socket.allowHalfOpen = false;
+        tls.emit('connection', socket);
+      } else if (address.security === 'both') this.give(socket, door, entrance, false);
       else this.refusePlain(socket, door);
     });
   }

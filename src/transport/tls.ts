@@ -119,7 +119,7 @@ export class Certificates {
   }
 
   /** A server that gives everybody what it asks for, also after a reload. */
-  createServer(options: { handshakeTimeout: number; ALPNProtocols: string[]; allowHalfOpen: boolean }): Server {
+  createServer(options: { handshakeTimeout: number; ALPNProtocols: string[] }): Server {
     // Where nobody can ask for another, a handshake need not stop to look.
     const SNICallback =
       this.entries.length < 2
@@ -160,10 +160,12 @@ export function createTlsServer(options: TlsOptions, onSecure: OnSecure, onFailu
   const server = options.certificates.createServer({
     handshakeTimeout: options.timeout * 1000,
     ALPNProtocols: ['http/1.1'],
-    // Else a peer's FIN would be answered before what it is owed has been written.
-    allowHalfOpen: true,
   });
-  server.on('secureConnection', onSecure);
+  server.on('secureConnection', (socket) => {
+    // Else a peer's FIN would be answered before what it is owed has been written.
+    socket.allowHalfOpen = true;
+    onSecure(socket);
+  });
   server.on('tlsClientError', (error, socket) => {
     // OpenSSL's own words, without its numbers and file names.
     const { reason, code } = error as { reason?: string; code?: string };

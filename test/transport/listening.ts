@@ -239,6 +239,15 @@ export function listeningContract(name: string, create: CreateTransport): void {
       expect(site.door.accepted).toEqual([]);
     });
 
+    test('a FIN inside the handshake ends it: nothing that still comes could complete it', async () => {
+      const listener = await site.listen('wss://127.0.0.1:0', { timeout: 86_400 });
+      const peer = site.track(await dial({ port: portOf(listener) }));
+      peer.end(Buffer.from([0x16, 3, 1]));
+      peer.resume();
+      await once(peer, 'close');
+      expect(site.log.at('info')).toEqual(['info TLS handshake with a client that left failed: socket hang up']);
+    });
+
     test('who says nothing, and whose handshake does not end, is cut off after the timeout', async () => {
       const listener = await site.listen('wss://127.0.0.1:0', { timeout: 0.2 });
       const silent = site.track(await dial({ port: portOf(listener) }));
