@@ -42,7 +42,11 @@ export class HttpSide {
     this.server.on('request', (request, response) => this.onRequest(request, response, false));
     this.server.on('checkContinue', (request, response) => this.onRequest(request, response, true));
     this.server.on('checkExpectation', (request, response) => this.onRequest(request, response, false));
-    this.server.on('connect', (_request, stream) => this.refuseMethod(stream));
+    this.server.on('connect', (_request, stream) => {
+      // node:http has taken its listeners off.
+      stream.on('error', (error) => this.onClientError(error, stream));
+      this.refuseMethod(stream);
+    });
     this.server.on('clientError', (error: NodeJS.ErrnoException, stream) => this.onClientError(error, stream));
   }
 

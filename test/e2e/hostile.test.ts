@@ -195,6 +195,16 @@ describe('what once broke', () => {
     peer.destroy();
   });
 
+  test('a CONNECT whose client resets is a line of the log, and no error that nobody caught', async () => {
+    const from = daemon.out.length;
+    const peer = await RawPeer.open(where);
+    peer.write('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n');
+    await peer.response();
+    peer.socket.resetAndDestroy();
+    await daemon.said(/(?:HTTP error: read ECONNRESET|nobody caught this error.*)\n/, from);
+    expect(daemon.out.slice(from)).not.toContain('ERROR');
+  });
+
   test('a body that is too long is refused before a 100 Continue, and the answer arrives though the client sends on', async () => {
     const peer = await RawPeer.open(where);
     const length = 20 << 20;
