@@ -6,10 +6,10 @@ import { BenchError, run } from './processes.ts';
 /** Ticks of /proc in a second: USER_HZ, which is 100 on every Linux. */
 const TICKS = 100;
 
-/** The command that runs another on one CPU, and with room for that many open files. */
-export function pinned(cpu: number, files = 0): string[] {
+/** The command that runs another on one CPU (null: on any), and with room for that many open files. */
+export function pinned(cpu: number | null, files = 0): string[] {
   const room = files === 0 ? [] : ['prlimit', `--nofile=${files}:${files}`];
-  return [...room, 'taskset', '-c', String(cpu)];
+  return cpu === null ? room : [...room, 'taskset', '-c', String(cpu)];
 }
 
 /** @returns why a process cannot be given that many open files; null: it can. */

@@ -9,7 +9,7 @@ import type { Peer, Transport } from './scenarios.ts';
 import { compile } from './wsload.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-const DAEMON = join(ROOT, 'dist/run.js');
+export const DAEMON = join(ROOT, 'dist/run.js');
 const PEERS = join(import.meta.dirname, 'peers');
 /** Milliseconds that a server may take until it accepts. */
 const START_TIMEOUT = 15_000;
@@ -22,7 +22,8 @@ type Env = Readonly<Record<string, string>>;
 
 /** What a server is started with. */
 export interface ServerOptions {
-  readonly cpu: number;
+  /** null: any. */
+  readonly cpu: number | null;
   readonly files?: number;
   /** For TLS; null: plain. */
   readonly certificate: { readonly certFile: string; readonly pkFile: string } | null;
@@ -114,10 +115,11 @@ function certificateArgs({ certificate }: ServerOptions): string[] {
   return Object.entries(certificate ?? {}).flatMap(([name, file]) => [`--${name}`, file]);
 }
 
-async function start(
+/** Starts a program that listens on `port`. @throws BenchError if it does not accept in time. */
+export async function start(
   command: readonly string[],
   port: number,
-  { cpu, files }: ServerOptions,
+  { cpu, files }: Pick<ServerOptions, 'cpu' | 'files'>,
   logged: () => string[] = () => [],
   env: Env = {},
 ): Promise<Server> {
@@ -157,9 +159,10 @@ function canConnect(port: number): Promise<boolean> {
   });
 }
 
-let lastPort = FIRST_PORT;
+/** Not where another run on this machine begins. */
+let lastPort = FIRST_PORT + Math.floor(Math.random() * 5000);
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = ++lastPort;
     // oxlint-disable-next-line no-await-in-loop -- one try after the other

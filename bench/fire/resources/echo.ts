@@ -1,0 +1,2 @@
+/** `/echo`: the one of the bench. */
+export { default } from '../../resources/echo.ts';

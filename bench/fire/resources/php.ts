@@ -1,0 +1,2 @@
+/** `/php`: the bundled one. */
+export { default } from '../../../resources/php.ts';

@@ -1,0 +1,2 @@
+/** `/web`: the bundled one. */
+export { default } from '../../../resources/web.ts';

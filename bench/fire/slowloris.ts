@@ -1,0 +1,126 @@
+import { Child } from './child.ts';
+import type { Shape, SlowOrder, SlowReport } from './children/slow.ts';
+import { claimQuiet, claimUnchanged, type Context, Honest, ms, type Scenario, sleep } from './scenario.ts';
+import { type LogLine, Target } from './target.ts';
+
+/** Seconds that the last words have, over the limit. */
+const CLOSING = 1;
+/** Seconds that a deadline, a busy event loop and the client's own may be late. */
+const SLACK = 5;
+
+/** The shapes, and the limit that ends each. */
+const SHAPES: readonly { shape: Shape; title: string; limit: string }[] = [
+  { shape: 'hello', title: 'a TLS hello that never ends', limit: 'tlsTimeout' },
+  { shape: 'head', title: 'a request head, byte by byte', limit: 'headTimeout' },
+  { shape: 'header', title: 'the header of a frame, byte by byte', limit: 'messageTimeout' },
+  { shape: 'payload', title: 'the payload of a frame, byte by byte', limit: 'messageTimeout' },
+  { shape: 'unread', title: 'asks for 32 MiB and never reads', limit: 'writeTimeout' },
+  { shape: 'line', title: 'a line, byte by byte', limit: 'messageTimeout' },
+  { shape: 'body', title: 'the body of a POST, byte by byte', limit: 'bodyTimeout' },
+];
+
+/** What the log says when a limit has ended somebody. */
+const SAID: Readonly<Record<string, RegExp>> = {
+  tlsTimeout: /TLS handshake with .* failed/,
+  headTimeout: /refused: 408 no complete request/,
+  messageTimeout: /over \[limits\] messageTimeout/,
+  writeTimeout: /over \[limits\] writeTimeout/,
+  bodyTimeout: /over bodyTimeout/,
+};
+
+function ini(limit: number): string {
+  const limits = ['tlsTimeout', 'headTimeout', 'messageTimeout', 'writeTimeout'].map((name) => `${name}=${limit}`);
+  return `[limits]\n${limits.join('\n')}\ncloseTimeout=${CLOSING}\nsendQueue=64KiB\n[http]\nbodyTimeout=${limit}`;
+}
+
+/** Sends a wave of attackers, `each` of every shape, within so many seconds. */
+async function attack({ loadCpu }: Context, { port }: Target, each: number, within: number): Promise<Child> {
+  const child = new Child('slow', loadCpu);
+  await Promise.all(
+    SHAPES.map(({ shape }, index) => {
+      const order: SlowOrder = { port, shape, clients: each, from: `127.0.0.${10 + index}`, within, beat: 1 };
+      return child.ask<SlowReport>(order);
+    }),
+  );
+  return child;
+}
+
+export const slowloris: Scenario = {
+  name: 'slowloris',
+  title: 'seven ways to begin something and not to end it, 1,000 of each at once, beside 100 honest clients',
+  async run(context) {
+    const { quick, secs = quick ? 1 : 10, say, claim } = context;
+    const each = quick ? 20 : 1000;
+    /** Seconds that each limit of this run allows. */
+    const limit = quick ? 3 : 20;
+    const total = each * SHAPES.length;
+    const target = await Target.start({
+      cpu: context.serverCpu,
+      ini: ini(limit),
+      tls: 'all',
+      first: true,
+      files: total + 1000,
+    });
+    const honest = await Honest.start(context, { port: target.port, clients: quick ? 10 : 100 });
+    // A first wave, small and short: code is compiled, and what is kept for ever is there.
+    const empty = target.files;
+    const first = await attack(context, target, 20, 0.5);
+    await sleep(1);
+    await first.kill();
+    const left = await target.filesUntil((files) => files <= empty, SLACK);
+    claim(`a first wave that is killed is noticed within ${SLACK} s`, !Number.isNaN(left));
+    const healthy = await target.health();
+    await honest.take('warm-up');
+    await sleep(secs);
+    const before = await honest.take('before');
+    target.logged();
+    const within = limit * 0.4;
+    const attackers = await attack(context, target, each, within);
+    const open = target.files - healthy.files;
+    claim(`${open} of ${total} attackers are held at the same time`, open === total);
+    const arriving = await honest.take('while they arrive');
+    await sleep(limit - within - 0.5);
+    const held = await honest.take('while they are held');
+    const took = await target.filesUntil((files) => files <= healthy.files, within + CLOSING + SLACK);
+    const ending = await honest.take('while they are thrown out');
+    claim(`${SLACK} s after the last of their limits the daemon is rid of all of them`, !Number.isNaN(took));
+    // Who does not read hears of its end when it writes the next time.
+    await sleep(3);
+    for (const report of await attackers.ask<SlowReport[]>({ report: true })) claimGone(context, report, limit);
+    await attackers.kill();
+    claimLogged(context, target.logged(), each);
+    await sleep(secs);
+    const after = await honest.take('after');
+    // To accept so many, and to throw them out, is work; that they are slow costs nothing.
+    say(`  p99 while they arrive ${ms(arriving.p99)}, while they are thrown out ${ms(ending.p99)}`);
+    honest.claimP99(before, held);
+    honest.claimP99(before, after);
+    claimUnchanged(context, healthy, await target.health());
+    claimQuiet(context, target);
+    await honest.stop();
+    await target.stop();
+  },
+};
+
+/** Claims that those of one shape lived as long as their limit lets them. */
+function claimGone(
+  { claim }: Context,
+  { shape, clients, gone, least, most, errors }: SlowReport,
+  allowed: number,
+): void {
+  const { title, limit } = SHAPES.find((one) => one.shape === shape) as (typeof SHAPES)[number];
+  // Who does not read is not told, but destroyed closeTimeout later.
+  const longest = allowed + SLACK + (shape === 'unread' ? CLOSING + 1 : 0);
+  const text = `${title}: ${gone} of ${clients} ended after ${least.toFixed(1)} to ${most.toFixed(1)} s (${limit}=${allowed})`;
+  const inTime = least >= allowed - 0.1 && most <= longest;
+  claim(errors.length === 0 ? text : `${text}; ${errors[0]}`, gone === clients && inTime && errors.length === 0);
+}
+
+/** Claims that the log names each limit as often as it has ended somebody. */
+function claimLogged({ claim }: Context, lines: readonly LogLine[], each: number): void {
+  for (const [limit, said] of Object.entries(SAID)) {
+    const count = lines.filter(({ msg }) => said.test(msg)).length;
+    const expected = each * SHAPES.filter((one) => one.limit === limit).length;
+    claim(`the log names ${limit} ${count} times`, count === expected);
+  }
+}
