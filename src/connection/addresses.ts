@@ -102,28 +102,28 @@ export class Addresses {
     return this.all.get(this.keyOf(ip));
   }
 
-  /** @param rate of its bucket */
-  take(ip: string, rate: number, now: number): Address {
+  /** What is known of `ip` from now on. @param rate of its bucket */
+  take(ip: string, rate: number, now: () => number): Address {
     const key = this.keyOf(ip);
-    let address = this.all.get(key);
-    if (address !== undefined) return address;
-    this.forget(rate, now);
-    address = new Address(/[.:]/.test(ip) && !this.isProxy(ip));
+    const known = this.all.get(key);
+    if (known !== undefined) return known;
+    this.forget(rate, now());
+    const address = new Address(/[.:]/.test(ip) && !this.isProxy(ip));
     this.all.set(key, address);
     this.cooling.set(key, address);
     return address;
   }
 
-  add(ip: string, rate: number, now: number): void {
-    const address = this.take(ip, rate, now);
+  /** One more connection of `address`, which is that of `ip`. */
+  add(ip: string, address: Address): void {
     if (address.count++ === 0) this.cooling.delete(this.keyOf(ip));
   }
 
-  remove(ip: string, rate: number, now: number): void {
+  remove(ip: string, rate: number, now: () => number): void {
     const key = this.keyOf(ip);
     const address = this.all.get(key);
     if (address === undefined || --address.count > 0) return;
-    if (rate === 0 || address.isFull(rate, now)) this.all.delete(key);
+    if (rate === 0 || address.isFull(rate, now())) this.all.delete(key);
     else this.cooling.set(key, address);
   }
 

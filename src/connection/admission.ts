@@ -15,7 +15,7 @@ interface AdmissionOptions {
   /** Whether the peer at `ip` is a trusted proxy: what is limited is then its clients, as soon as they are known. */
   isProxy(ip: string): boolean;
   /** Milliseconds of a clock that never goes back. */
-  now(): number;
+  readonly now: () => number;
 }
 
 /** Counts connections, in all and per address, from when they are accepted to their end, and how fast they come. */
@@ -26,6 +26,8 @@ export class Admission {
   private readonly all = new Bucket();
   private readonly quiet = new Map<LimitName, Quiet>();
   private total = 0;
+  /** Those of them that are being told that there is no room. */
+  private turnedAway = 0;
   /** Those that came too fast, and are being told so. */
   private heard = 0;
 
@@ -49,17 +51,18 @@ export class Admission {
   enter(ip: string): LimitName | null {
     const { maxClients, maxPerIP, connectRate } = this.limits.values;
     if (this.total >= maxClients + HEADROOM) return this.refused('maxClients', ip);
-    const address = this.addresses.take(ip, connectRate, this.options.now());
+    const address = this.addresses.take(ip, connectRate, this.options.now);
     if (maxPerIP > 0 && address.own && address.count >= maxPerIP + HEADROOM_PER_IP) return this.refused('maxPerIP', ip);
     this.total++;
-    this.add(ip);
+    this.addresses.add(ip, address);
     return null;
   }
 
   /** The limit that keeps a connection from `ip`, already counted, from staying. */
   refusal(ip: string): 'maxClients' | 'maxPerIP' | null {
     const { maxClients, maxPerIP } = this.limits.values;
-    if (this.total > maxClients) return 'maxClients';
+    // Those who are on their way out take nobody's place: or of a rush all would be refused.
+    if (this.total - this.turnedAway > maxClients) return 'maxClients';
     const address = maxPerIP > 0 ? this.addresses.get(ip) : undefined;
     return address?.own === true && address.count > maxPerIP ? 'maxPerIP' : null;
   }
@@ -81,9 +84,19 @@ export class Admission {
   private comesTooFast(ip: string): boolean {
     const { connectRate } = this.limits.values;
     if (connectRate === 0 || isLocal(ip)) return false;
-    const now = this.options.now();
+    const { now } = this.options;
     const address = this.addresses.take(ip, connectRate, now);
-    return address.own && !address.take(connectRate, now);
+    return address.own && !address.take(connectRate, now());
+  }
+
+  /** One that is counted is being told that there is no room; when it leaves, `wentAway` must follow. */
+  turnAway(): void {
+    this.turnedAway++;
+  }
+
+  /** One that was turned away has left. */
+  wentAway(): void {
+    this.turnedAway--;
   }
 
   /** One that came too fast, and is counted. @returns whether there is time to tell it; then `heardOut` must follow. */
@@ -100,8 +113,9 @@ export class Admission {
   /** A connection counted for `from`, a proxy, turns out to be one of `to`. @returns as {@link arrive}, for `to`. */
   move(from: string, to: string): RateName | null {
     if (from === to) return null;
+    const { addresses, options } = this;
     this.remove(from);
-    this.add(to);
+    addresses.add(to, addresses.take(to, this.limits.values.connectRate, options.now));
     return this.comesTooFast(to) ? this.refused('connectRate', to) : null;
   }
 
@@ -140,12 +154,8 @@ export class Admission {
     return quiet;
   }
 
-  private add(ip: string): void {
-    this.addresses.add(ip, this.limits.values.connectRate, this.options.now());
-  }
-
   private remove(ip: string): void {
-    this.addresses.remove(ip, this.limits.values.connectRate, this.options.now());
+    this.addresses.remove(ip, this.limits.values.connectRate, this.options.now);
   }
 }
 

@@ -44,6 +44,8 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
   private http = true;
   /** Whether the log is to say at which limit it ended: of many it says so once. */
   private isNews = true;
+  /** There is no room for it. */
+  private turnedAway = false;
   /** The peer's FIN has come while the resource was asked. */
   private ended = false;
   private output: Output | null = null;
@@ -137,6 +139,7 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
     this.output?.dispose();
     this.list.delete(this);
     this.context.admission.leave(this.ip);
+    if (this.turnedAway) this.context.admission.wentAway();
     if (this.over !== null) this.context.admission.heardOut();
   }
 
@@ -197,6 +200,8 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
     if (limit !== null) {
       const { code, text } = context.limits.over(limit);
       this.isNews = context.admission.news(limit, request.ip) !== null;
+      this.turnedAway = true;
+      context.admission.turnAway();
       this.dismiss(candidate, code, limit === 'maxPerIP' ? text + request.ip : text);
       return;
     }

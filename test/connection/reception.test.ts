@@ -40,6 +40,26 @@ describe('who is accepted', () => {
     expect([context.admission.count, context.waiting.size]).toEqual([0, 0]);
   });
 
+  test('of a rush at maxClients as many are let in as there is room for: who is told to go takes no place', () => {
+    const { come, context } = open({ maxClients: 10 });
+    const sockets = Array.from({ length: 20 }, () => come(IP));
+    for (const socket of sockets) socket.say(head());
+    expect(context.registry.clients.size).toBe(10);
+    expect(context.limits.counters.maxClients).toBe(10);
+    for (const { reader } of sockets) reader.onClose(null);
+    expect(context.admission.count).toBe(0);
+    for (let i = 0; i < 11; i++) come(IP).say(head());
+    expect([context.registry.clients.size, context.limits.counters.maxClients]).toEqual([10, 11]);
+  });
+
+  test('those who wait with their request take a quarter of maxClients at the most', () => {
+    const { come, context } = open({ maxClients: 400, maxHandshakes: 1000 });
+    const silent = Array.from({ length: 150 }, () => come(IP));
+    expect(context.waiting.size).toBe(100);
+    expect(silent.findIndex(({ destroyed }) => !destroyed)).toBe(50);
+    expect(context.limits.counters.maxHandshakes).toBe(50);
+  });
+
   test('while the daemon stops: is gone at once, and counts no more', () => {
     const { come, context, reception } = open();
     expect(reception.enter(IP)).toBe(true);
