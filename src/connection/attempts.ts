@@ -1,4 +1,5 @@
 import type { Refusal } from '../wire/head.ts';
+import { networkOf } from '../wire/ip.ts';
 import type { Limits } from './limits.ts';
 
 /** Milliseconds in which so many wrong secrets are one too many. */
@@ -8,10 +9,11 @@ const ADDRESSES_MOST = 10_000;
 
 /**
  * Who has shown a wrong key, token or ticket: after `[limits] maxAttempts` within a minute an address that shows another is
- * told nothing but 429 until the oldest of them is a minute old. So a secret cannot be guessed by trying.
+ * told nothing but 429 until the oldest of them is a minute old. So a secret cannot be guessed by trying. All addresses of an
+ * IPv6 network count as one.
  */
 export class Attempts {
-  /** When each address was wrong, oldest first. */
+  /** When each network was wrong, oldest first. */
   private readonly failures = new Map<string, number[]>();
   private readonly limits: Limits;
   private readonly now: () => number;
@@ -26,11 +28,12 @@ export class Attempts {
   failed(ip: string): void {
     const { maxAttempts } = this.limits.values;
     if (maxAttempts === 0) return;
-    const times = this.recent(ip);
+    const network = networkOf(ip);
+    const times = this.recent(network);
     times.push(this.now());
     // Set anew: the map is in the order of the last failure, so who makes room was wrong longest ago.
-    this.failures.delete(ip);
-    this.failures.set(ip, times.slice(-maxAttempts));
+    this.failures.delete(network);
+    this.failures.set(network, times.slice(-maxAttempts));
     if (this.failures.size <= ADDRESSES_MOST) return;
     for (const [oldest] of this.failures) {
       this.failures.delete(oldest);
@@ -41,8 +44,9 @@ export class Attempts {
   /** Seconds until `ip` may try again; 0: now. */
   wait(ip: string): number {
     const { maxAttempts } = this.limits.values;
-    const times = this.recent(ip);
-    if (maxAttempts === 0 || times.length < maxAttempts) return 0;
+    if (maxAttempts === 0 || this.failures.size === 0) return 0;
+    const times = this.recent(networkOf(ip));
+    if (times.length < maxAttempts) return 0;
     return Math.max(1, Math.ceil((times[0] + WINDOW - this.now()) / 1000));
   }
 
@@ -57,8 +61,8 @@ export class Attempts {
     return { status: 429, text: `${text}: try again in ${wait} s`, headers: { 'Retry-After': String(wait) } };
   }
 
-  private recent(ip: string): number[] {
-    const times = this.failures.get(ip);
+  private recent(network: string): number[] {
+    const times = this.failures.get(network);
     if (times === undefined) return [];
     const since = this.now() - WINDOW;
     return times.filter((time) => time > since);

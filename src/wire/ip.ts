@@ -15,3 +15,19 @@ export function ipOfBytes(bytes: Uint8Array): string {
   const text = ipaddr.fromByteArray([...bytes]).toString();
   return canonicalIp(text) ?? text;
 }
+
+/** Bits of an IPv6 network: whoever has one address of it has them all (RFC 6177 §2). */
+const NETWORK_BITS = 64;
+
+/**
+ * What a client cannot change at will of where it comes from: an IPv4 address itself, of an IPv6 address its /64
+ * (`2001:db8:1:2::/64`), and what is no address (`unix`, `unknown`) as it is.
+ */
+export function networkOf(ip: string): string {
+  if (!ip.includes(':')) return ip;
+  const bare = ip.split('%')[0];
+  if (!ipaddr.IPv6.isValid(bare)) return ip;
+  const address = ipaddr.process(bare);
+  if (address.kind() === 'ipv4') return address.toString();
+  return `${ipaddr.IPv6.networkAddressFromCIDR(`${bare}/${NETWORK_BITS}`).toString()}/${NETWORK_BITS}`;
+}
