@@ -51,13 +51,15 @@ export class HttpConnection implements Deadline, Debtor {
   readonly requests: InOrder;
   /** Of the request being answered. */
   response: ServerResponse | null = null;
-  /** It ends with the answer in flight: the daemon stops. */
+  /** It ends with the answer in flight, and what comes behind is not answered (RFC 9112 §9.6). */
   last = false;
   awaited: Awaited = 'head';
   /** Bytes of the body that have come since it is awaited. */
   received = 0;
   /** They were enough for the time that a body has: it has that time again. */
   prolonged = false;
+  /** What it sends is no HTTP any more. */
+  broken = false;
   /** Nothing is kept from it: its answers are written. */
   readonly kept = 0;
   private readonly context: HttpContext;
@@ -241,7 +243,8 @@ export class Exchange implements Runner {
     if (response.headersSent || connection.stream.destroyed) return;
     connection.await('taken', limits.values.writeTimeout);
     this.allowOrigin();
-    const closing = close || connection.last ? { Connection: 'close' } : {};
+    connection.last ||= close;
+    const closing = connection.last ? { Connection: 'close' } : {};
     const length = Buffer.byteLength(body);
     response.writeHead(status, { ...headers, 'Content-Type': type, 'Content-Length': length, ...closing });
     const unread = close && !request.complete;

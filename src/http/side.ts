@@ -90,6 +90,7 @@ export class HttpSide {
       request.socket.destroy();
       return;
     }
+    if (connection.last) return;
     const { maxAhead } = this.context.limits.values;
     if (connection.requests.ahead > maxAhead) return; // that it is one too many, the one before it is told
     const tooMany = connection.requests.ahead === maxAhead;
@@ -114,6 +115,7 @@ export class HttpSide {
       connection.account();
       // Idle time is kept by node:http, but not the time of the next head.
       connection.await('head', this.context.keepAliveTimeout + this.context.limits.values.headTimeout);
+      if (connection.last) connection.requests.stop();
       connection.requests.done();
     });
     const exchange = new Exchange(this.context, connection, request, response);
@@ -224,13 +226,23 @@ export class HttpSide {
     this.endRaw(stream, { status: 405, text: 'the method is not served', headers: { Allow: ALLOW } });
   }
 
+  /** Once for each connection: what follows on what cannot be read cannot be read either. */
   private onClientError(error: NodeJS.ErrnoException, stream: Duplex): void {
     const connection = this.connections.get(stream);
-    const who = connection === undefined ? 'HTTP client' : `#${connection.peer.id} ${connection.peer.ip}`;
-    this.context.log.info(`${who} HTTP error: ${error.message}`, { id: connection?.peer.id, reason: error.code });
+    if (connection === undefined || connection.broken) return;
+    connection.broken = true;
+    const { peer, response, requests } = connection;
+    this.context.log.info(`#${peer.id} ${peer.ip} HTTP error: ${error.message}`, { id: peer.id, reason: error.code });
     if (error.code === 'ECONNRESET') return;
-    if (error.code === 'HPE_INVALID_METHOD') this.refuseMethod(stream);
-    else if (error.code === 'HPE_HEADER_OVERFLOW') {
+    const end = (): void => this.endBroken(stream, error.code);
+    // Those before it are answered before it is.
+    if (response?.req.complete === true) requests.add(end);
+    else end();
+  }
+
+  private endBroken(stream: Duplex, code: string | undefined): void {
+    if (code === 'HPE_INVALID_METHOD') this.refuseMethod(stream);
+    else if (code === 'HPE_HEADER_OVERFLOW') {
       this.context.limits.over('maxHead');
       this.endRaw(stream, { status: 431, text: 'the request head is too large' });
     } else this.endRaw(stream, { status: 400, text: 'not a valid HTTP request' });
@@ -241,7 +253,9 @@ export class HttpSide {
     const connection = this.connections.get(stream);
     connection?.await('leave', this.context.limits.values.closeTimeout);
     if (!stream.writable) return;
-    stream.end(refusalResponse(refusal), 'latin1');
+    // Whose body cannot be read may have been answered already.
+    if (connection?.response?.headersSent === true) stream.end();
+    else stream.end(refusalResponse(refusal), 'latin1');
     stream.resume();
   }
 }

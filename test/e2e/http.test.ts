@@ -242,6 +242,29 @@ describe('the connection', () => {
     peer.destroy();
   });
 
+  test('what was sent behind a request whose answer ends the connection has no effect', async () => {
+    const peer = await RawPeer.open({ port: daemon.port });
+    const body = feedback('behind the end');
+    peer.write('DELETE /php HTTP/1.1\r\nHost: x\r\n\r\n');
+    peer.write(`POST /php HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    expect((await peer.response()).status).toBe(405);
+    expect(await peer.rest()).toBe('');
+    await web.nothingElse();
+  });
+
+  test('what is no HTTP behind a request is answered when that is', async () => {
+    const peer = await RawPeer.open({ port: daemon.port });
+    const from = daemon.out.length;
+    const body = '{"opcode":"never"}';
+    peer.write(`POST /lab HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    peer.write('this is not HTTP\r\n\r\n');
+    await daemon.said(/HTTP error/, from);
+    expect((await peer.response()).status).toBe(504);
+    const { status, body: text } = await peer.response();
+    expect([status, text]).toEqual([405, 'the method is not served\n']);
+    expect(await peer.rest()).toBe('');
+  });
+
   test('an upgrade on a kept-alive connection: 426', async () => {
     const peer = await RawPeer.open({ port: daemon.port });
     peer.write('POST /lab HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
