@@ -45,6 +45,8 @@ export interface Guard {
   readonly mode: Auth['mode'];
   /** It is asked of backends too, those that may come in by their address or key. */
   readonly backends: boolean;
+  /** What it asks for could be found by trying: an address that was wrong too often has to wait. */
+  readonly guessable: boolean;
   /** Never rejects for what a client shows. */
   judge(shown: Shown): Verdict | Promise<Verdict>;
 }

@@ -20,6 +20,7 @@ const WRONG = 'the token is wrong';
 /** The mode `jwt`: whoever shows a token that one of the keys has signed (RFC 7519). */
 export class JwtGuard implements Guard {
   readonly mode = 'jwt';
+  readonly guessable = true;
   readonly backends: boolean;
   private readonly keys: readonly VerifyingKey[];
   private readonly options: JwtOptions;

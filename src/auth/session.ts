@@ -38,6 +38,8 @@ class TooLarge extends Error {}
 /** The mode `php-session`: whoever has the cookie of a PHP session in which a key is true. */
 export class SessionGuard implements Guard {
   readonly mode = 'php-session';
+  /** Nobody finds 128 bits by trying; but one page with an old cookie that connects again and again would shut out its whole office. */
+  readonly guessable = false;
   readonly backends: boolean;
   private readonly options: SessionOptions;
   readonly folder: string;
@@ -57,14 +59,14 @@ export class SessionGuard implements Guard {
     const { cookieName, sessionKey, identKey } = this.options;
     const id = cookieOf(cookie, cookieName);
     if (id === undefined || id === '') return this.unknown('log in first: there is no session');
-    if (!ID.test(id) || id.length <= this.levels) return { ...this.unknown('that is no session'), guessed: true };
+    if (!ID.test(id) || id.length <= this.levels) return this.unknown('that is no session');
     let session: Record<string, PhpValue> | null;
     try {
       session = await this.load(id);
     } catch (error) {
       return this.failed(error);
     }
-    if (session === null) return { ...this.unknown('there is no such session'), guessed: true };
+    if (session === null) return this.unknown('there is no such session');
     if (!isTrue(valueAt(session, sessionKey))) {
       return { refusal: { status: 403, text: 'the session does not allow it: log in first' } };
     }

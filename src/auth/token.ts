@@ -11,6 +11,7 @@ const GRANTED: Verdict = { auth: Object.freeze({ mode: 'token' }) };
 /** The mode `token`: whoever shows one of a few secrets. */
 export class TokenGuard implements Guard {
   readonly mode = 'token';
+  readonly guessable = true;
   readonly backends: boolean;
   private readonly digests: readonly Buffer[];
 

@@ -36,11 +36,12 @@ export function examine(
   shown: Shown,
   { id, ip, who }: { readonly id: number; readonly ip: string; readonly who: string },
 ): Refusal | Pass | Promise<Refusal | Pass> {
-  const early = context.attempts.refusal(ip);
+  const refusal = (): Refusal | null => (guard.guessable ? context.attempts.refusal(ip) : null);
+  const early = refusal();
   if (early !== null) return early;
   const conclude = (verdict: Verdict): Refusal | Pass => {
     // Others may have been tried while this one was looked at.
-    const late = context.attempts.refusal(ip);
+    const late = refusal();
     if (late !== null) return late;
     if ('auth' in verdict) return new Pass(verdict);
     report(context, guard, verdict, { id, ip, who });

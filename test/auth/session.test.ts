@@ -36,7 +36,6 @@ function bed(options: Partial<SessionOptions> = {}): Bed {
 }
 
 const NONE = {
-  guessed: true,
   refusal: {
     status: 401,
     text: 'there is no such session',
@@ -128,7 +127,7 @@ describe('the file of a session', () => {
       writeFileSync(join(folder, 'a', 'b', 'sess_abc'), 'user|b:1;');
       writeFileSync(join(folder, 'sess_xyz'), 'user|b:1;');
       expect(await judge()).toMatchObject({ auth: { mode: 'php-session' } });
-      for (const id of ['xyz', 'ab', 'a']) expect(await judge(id)).toMatchObject({ guessed: true });
+      for (const id of ['xyz', 'ab', 'a']) expect(await judge(id)).toMatchObject({ refusal: { status: 401 } });
     }
     for (const savePath of ['a;', '2;9;', ';']) expect(() => bed({ savePath })).toThrow('found');
   });

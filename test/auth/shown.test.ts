@@ -37,7 +37,7 @@ describe('the token that is shown', () => {
       .tuple(fc.constantFrom(...tokens), fc.nat(18), fc.string())
       .map(([token, at, more]) => token.slice(0, at) + more);
     fc.assert(
-      fc.property(fc.oneof(fc.string(), nearly), (token) => {
+      fc.property(fc.oneof(fc.string({ minLength: 1 }), nearly), (token) => {
         fc.pre(!tokens.includes(token));
         for (const shown of [
           shownBy(request(new URLSearchParams({ token }).toString()), undefined, []),
@@ -87,7 +87,8 @@ describe('a cookie', () => {
         fc.pre(!/^[A-Za-z0-9,-]*$/.test(id.trim()) || id.length > 250);
         fc.pre(!id.includes(';'));
         const verdict = await guard.judge({ token: undefined, cookie: `PHPSESSID=${id}` });
-        expect(verdict).toMatchObject({ guessed: true, refusal: { status: 401, text: 'that is no session' } });
+        expect(verdict).toMatchObject({ refusal: { status: 401, text: 'that is no session' } });
+        expect(verdict).not.toHaveProperty('guessed');
       }),
     );
   });

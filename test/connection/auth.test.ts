@@ -25,13 +25,19 @@ interface Guarded extends OpenerBed {
 
 /** A resource whose path has a guard that gives this verdict; it accepts the token `right` if none is given. */
 function guarded(
-  options: OpenerBedOptions & { verdict?: Verdict | Promise<Verdict>; backends?: boolean; granted?: Granted } = {},
+  options: OpenerBedOptions & {
+    verdict?: Verdict | Promise<Verdict>;
+    backends?: boolean;
+    guessable?: boolean;
+    granted?: Granted;
+  } = {},
 ): Guarded {
   const shown: Shown[] = [];
   const granted = options.granted ?? { auth: { mode: 'token' } };
   const guard: Guard = {
     mode: 'token',
     backends: options.backends ?? false,
+    guessable: options.guessable ?? true,
     judge: (what) => {
       shown.push(what);
       return options.verdict ?? (what.token === 'right' ? granted : NO);
@@ -259,6 +265,14 @@ describe('an address that has been wrong five times', () => {
     const { head: text } = answer(bed.socket);
     expect(text).toMatch(/^HTTP\/1\.1 429 Too Many Requests\r\nRetry-After: \d+\r\n/);
     expect(bed.shown).toEqual([]);
+    gone(bed);
+  });
+
+  test('comes in where nothing could be guessed: its neighbours cannot shut it out', () => {
+    const bed = guarded({ guessable: false });
+    for (let i = 0; i < 5; i++) bed.context.attempts.failed('127.0.0.1');
+    bed.socket.say(RIGHT);
+    expect(answer(bed.socket).words).toEqual([expect.stringMatching(READY)]);
     gone(bed);
   });
 
