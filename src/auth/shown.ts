@@ -19,8 +19,9 @@ export function shownBy(
   bearer: string | undefined,
   offered: readonly string[],
 ): Shown {
-  const inProtocol = offered.find((name) => name.startsWith(PREFIX))?.slice(PREFIX.length);
-  return { token: query.get('token') ?? bearer ?? inProtocol, cookie: headers.cookie };
+  const inProtocol = offered.find((name) => name.startsWith(PREFIX) && name !== PREFIX)?.slice(PREFIX.length);
+  // An empty one is none.
+  return { token: query.get('token') || (bearer ?? inProtocol), cookie: headers.cookie };
 }
 
 /** The value of the first cookie called `name` in a Cookie header (RFC 6265 §4.2.1), as it stands: PHP takes the first too. */
