@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { Tickets } from '../../src/packet/ticket.ts';
 import { answer, head, openerBed, type OpenerBed, type OpenerBedOptions, SCRIPT } from './openerbed.ts';
 import { fakeContext, fakeRoute, FakeResource } from '../support/fakes.ts';
 
@@ -105,6 +106,12 @@ describe('wrong keys and tickets from one address', () => {
     expect(verdict(script(KEY))).toBe('101');
     expect(verdict(script(forged))).toBe(`401 ${DAMAGED}`);
     expect(verdict(script(ticket))).toMatch(/^429 /);
+
+    // What another daemon has made, or this one before it was started anew, is no guess.
+    const after = door();
+    const old = new Tickets('the secret of another daemon', 600).make(UUID).ticket;
+    for (let i = 0; i < 20; i++) expect(verdict(after.script(old))).toBe(`401 ${DAMAGED}`);
+    expect(verdict(after.script(after.context.tickets.make(UUID).ticket))).toBe('101');
 
     const closed = door({ route: { tickets: false } });
     const good = closed.context.tickets.make(UUID).ticket;

@@ -18,11 +18,12 @@ function crafted(claims: Buffer, secret: string, form = 'wst1.'): string {
   return form + Buffer.concat([claims, mac]).toString('base64url');
 }
 
-/** 6 bytes, big-endian. */
-function claimsOf(expires: number, uuid: string | Buffer): Buffer {
+/** The name of the secret, 6 bytes of time, big-endian, and the uuid. */
+function claimsOf(expires: number, uuid: string | Buffer, secret = SECRET): Buffer {
+  const name = createHmac('sha256', secret).update('name of the secret').digest().subarray(0, 4);
   const time = Buffer.alloc(6);
   time.writeUIntBE(expires, 0, 6);
-  return Buffer.concat([time, Buffer.from(uuid as string)]);
+  return Buffer.concat([name, time, Buffer.from(uuid as string)]);
 }
 
 describe('a ticket', () => {
@@ -36,10 +37,10 @@ describe('a ticket', () => {
     expect(bed(SECRET, 60).tickets.make(UUID).expires).toBe(NOW + 60);
   });
 
-  test('is HMAC-SHA256 over its form, its time and its uuid, in text that nothing has to escape', () => {
+  test('is HMAC-SHA256 over its form, the name of its secret, its time and its uuid, in text that nothing has to escape', () => {
     const { ticket, expires } = bed().tickets.make(UUID);
     expect(ticket).toBe(crafted(claimsOf(expires, UUID), SECRET));
-    expect(ticket).toMatch(/^wst1\.[\w-]{99}$/);
+    expect(ticket).toMatch(/^wst1\.[\w-]{104}$/);
     expect(encodeURIComponent(ticket)).toBe(ticket);
   });
 
@@ -89,9 +90,9 @@ describe('what is no ticket of this daemon', () => {
 
   test('the same bytes in another text: padding, the other alphabet, blanks, bits that no byte has', () => {
     const body = ticket.slice(5);
-    const long = tickets.make('four').ticket; // 42 bytes: no bits to spare
+    const long = tickets.make('sixsix').ticket; // 48 bytes: no bits to spare
     expect(tickets.read(long)).not.toBeNull();
-    const spare = tickets.make('five.').ticket; // 43 bytes: two bits to spare
+    const spare = tickets.make('five.').ticket; // 47 bytes: two bits to spare
     const last = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'.indexOf(spare.at(-1) ?? '');
     const other = `${spare.slice(0, -1)}${'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'[last + 1]}`;
     expect(Buffer.from(other.slice(5), 'base64url')).toEqual(Buffer.from(spare.slice(5), 'base64url'));
@@ -99,8 +100,12 @@ describe('what is no ticket of this daemon', () => {
     for (const text of [`wst1. ${body}`, `wst1.${body.slice(0, 9)}\n${body.slice(9)}`, `WST1.${body}`, body]) {
       expect(tickets.read(text)).toBeNull();
     }
-    const slashed = Buffer.from(body, 'base64url').toString('base64');
-    expect(tickets.read(`wst1.${slashed}`)).toBeNull();
+    const all = Array.from({ length: 20 }, (_, i) => tickets.make(UUID, i + 1).ticket);
+    const slashed = all
+      .map((text) => text.replaceAll('-', '+').replaceAll('_', '/'))
+      .filter((text) => !all.includes(text));
+    expect(slashed.length).toBeGreaterThan(0);
+    for (const text of slashed) expect(tickets.read(text)).toBeNull();
   });
 
   test('one of another secret, another form, without a uuid, with one that is too long', () => {
@@ -112,6 +117,23 @@ describe('what is no ticket of this daemon', () => {
     expect(tickets.read(crafted(claims, SECRET, 'wst2.').replace('wst2.', 'wst1.'))).toBeNull();
     expect(tickets.read(crafted(claimsOf(expires, ''), SECRET))).toBeNull();
     expect(tickets.read(crafted(claimsOf(expires, 'x'.repeat(65)), SECRET))).toBeNull();
+  });
+
+  test('one of another secret says so; one that names this secret does not, nor does what is no ticket', () => {
+    const other = `${SECRET}.`;
+    expect(bed(other).tickets.isForeign(ticket)).toBe(true);
+    expect(tickets.isForeign(crafted(claimsOf(expires, UUID, other), other))).toBe(true);
+    expect(tickets.read(crafted(claimsOf(expires, UUID, other), SECRET))).not.toBeNull(); // whoever has the secret may call it what he likes
+    for (const text of [
+      ticket,
+      crafted(claimsOf(expires, UUID), other),
+      `${ticket}x`,
+      ticket.slice(0, -1),
+      'wst1.',
+      '',
+    ]) {
+      expect([text, tickets.isForeign(text)]).toEqual([text, false]);
+    }
   });
 
   test('anything else, without a throw', () => {
