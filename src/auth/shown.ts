@@ -1,5 +1,5 @@
 import type { Headers } from '../wire/head.ts';
-import type { Shown } from './auth.ts';
+import type { Auth, Shown } from './auth.ts';
 
 /** A subprotocol that begins so is no subprotocol but a token: a browser can send one in no other header. */
 const PREFIX = 'websock.token.';
@@ -22,6 +22,16 @@ export function shownBy(
   const inProtocol = offered.find((name) => name.startsWith(PREFIX) && name !== PREFIX)?.slice(PREFIX.length);
   // An empty one is none.
   return { token: query.get('token') || (bearer ?? inProtocol), cookie: headers.cookie };
+}
+
+/**
+ * Takes the token out of the query of a client that was authenticated: a resource has no use for it, and may show its query to
+ * others. @returns whether there was one.
+ */
+export function forgetToken(query: URLSearchParams, { mode }: Auth): boolean {
+  if (mode === 'php-session' || !query.has('token')) return false;
+  query.delete('token');
+  return true;
 }
 
 /** The value of the first cookie called `name` in a Cookie header (RFC 6265 §4.2.1), as it stands: PHP takes the first too. */

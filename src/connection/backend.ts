@@ -25,9 +25,9 @@ interface Asking {
 /** It may come in: as a backend, or for what its ticket is good for. */
 export interface Admitted {
   readonly ticket: Ticket | null;
+  /** What it showed beyond that, which may be the token that `[auth]` asks for; undefined: its key or ticket was all. */
+  readonly beyond: string | undefined;
 }
-
-const BACKEND: Admitted = { ticket: null };
 
 /** Whether a client of kind `tcp` may come in: by its address, the backend's key, or a ticket (PROTOCOL.md §2). */
 export function judgeBackend(judges: Judges, asking: Asking): Refusal | Admitted {
@@ -37,12 +37,12 @@ export function judgeBackend(judges: Judges, asking: Asking): Refusal | Admitted
   if (shown !== undefined && Tickets.isOne(shown)) return judgeTicket(judges, asking, shown);
   const byAddressAlone = access.judgeBackend(from, undefined, byAddress);
   // Then its key is not compared: who comes in with a wrong one must not learn whether it was right.
-  if (byAddressAlone === null) return BACKEND;
+  if (byAddressAlone === null) return { ticket: null, beyond: shown };
   if (shown === undefined) return byAddressAlone;
   const blocked = attempts.refusal(from.ip);
   if (blocked !== null) return blocked;
   const refusal = access.judgeBackend(from, shown, false);
-  if (refusal === null) return BACKEND;
+  if (refusal === null) return { ticket: null, beyond: undefined };
   // 403: there is no key that could be guessed.
   if (refusal.status === 401) attempts.failed(from.ip);
   return refusal;
@@ -61,6 +61,6 @@ function judgeTicket({ attempts, tickets }: Judges, { from, path, route }: Askin
   }
   // From here on it is no guess, and does not count as one.
   if (tickets.isExpired(ticket)) return { status: 401, text: 'the ticket has expired: ask for another', headers };
-  if (route?.tickets === true) return { ticket };
+  if (route?.tickets === true) return { ticket, beyond: undefined };
   return { status: 403, text: `${excerpt(path)} takes no tickets: its resource has no static tickets` };
 }

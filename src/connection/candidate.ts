@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Auth, Guard } from '../auth/auth.ts';
-import { shownBy, withoutTokens } from '../auth/shown.ts';
+import { forgetToken, shownBy, withoutTokens } from '../auth/shown.ts';
 import { excerpt } from '../log.ts';
 import { closePacket, readyPacket } from '../packet/packet.ts';
 import type { Ticket } from '../packet/ticket.ts';
@@ -32,7 +32,8 @@ class AskedFor implements HandshakeRequest {
   readonly kind: Kind;
   ticket: Ticket | null = null;
   auth: Auth | null = null;
-  private readonly queryText: string;
+  /** Without the `?`. */
+  queryText: string;
   private parsed: URLSearchParams | null = null;
 
   constructor(target: { path: string; query: string }, headers: Headers, ip: string, scheme: Scheme, kind: Kind) {
@@ -63,8 +64,8 @@ export class Candidate {
   /** Sec-WebSocket-Key; '' for line clients. */
   private readonly key: string;
   private readonly origin: Provenance;
-  /** The key of the backend that it showed, or a ticket. */
-  private readonly shown: string | undefined;
+  /** What it showed as `Bearer`; of a backend that came in by it, nothing more. */
+  private shown: string | undefined;
   /** What its authentication has given it. */
   private pass: Pass | null = null;
   /** Agreed upon by `negotiate`. */
@@ -130,6 +131,7 @@ export class Candidate {
       const verdict = judgeBackend(context, { from, shown, byAddress: !saysBrowser(headers), path, route });
       if ('status' in verdict) return verdict;
       this.request.ticket = verdict.ticket;
+      this.shown = verdict.beyond;
       return null;
     }
     const { origin = '', host } = this.request.headers;
@@ -166,13 +168,15 @@ export class Candidate {
 
   /** It was examined, and may come in. */
   passes(pass: Pass): void {
+    const { request } = this;
     this.pass = pass;
-    this.request.auth = pass.auth;
+    request.auth = pass.auth;
+    if (forgetToken(request.query, pass.auth)) request.queryText = request.query.toString();
   }
 
   identity(context: ConnectionContext, id: number, ident: string | undefined): Identity {
-    const { headers, scheme, kind, ip, ticket } = this.request;
-    const { query, text = '' } = this.target;
+    const { headers, scheme, kind, ip, ticket, queryText: query } = this.request;
+    const { text = '' } = this.target;
     const { pass } = this;
     // The path of the route, not the same text cut out of the head.
     const path = this.route?.path ?? this.request.path;

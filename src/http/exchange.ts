@@ -167,7 +167,7 @@ export class Exchange implements Runner {
   readonly authority: string;
   readonly path: string;
   /** Without the `?`. */
-  readonly query: string;
+  query: string;
   readonly headers: Headers;
   readonly from: Provenance;
   private readonly context: HttpContext;

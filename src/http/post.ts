@@ -1,4 +1,4 @@
-import { shownBy } from '../auth/shown.ts';
+import { forgetToken, shownBy } from '../auth/shown.ts';
 import { bearer, saysBrowser } from '../connection/access.ts';
 import { judgeBackend } from '../connection/backend.ts';
 import { examine, guardOf } from '../connection/examine.ts';
@@ -72,7 +72,7 @@ async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal 
   if (route === undefined || !route.accepts.has(request.scheme)) {
     return { status: 404, text: `no such resource: ${excerpt(path)}` };
   }
-  const pass = await authenticated(context, exchange, request);
+  const pass = await authenticated(context, exchange, request, verdict.beyond);
   if (pass !== null && 'status' in pass) return pass;
   const given = await asked(
     context,
@@ -106,14 +106,17 @@ async function authenticated(
   context: HttpContext,
   exchange: Exchange,
   request: HandshakeRequest,
+  bearerToken: string | undefined,
 ): Promise<Refusal | Pass | null> {
   const guard = guardOf(context.guards, request.path, request.kind);
   if (guard === null) return null;
   const { id, who } = exchange;
   const { ip } = request;
-  const shown = shownBy(request, bearer(request.headers.authorization), []);
+  const shown = shownBy(request, bearerToken, []);
   const found = await asked(context, exchange, 'authentication', examine(context, guard, shown, { id, ip, who }));
-  return found === LATE ? { status: 504, text: context.limits.over('handlerTimeout').text } : found;
+  if (found === LATE) return { status: 504, text: context.limits.over('handlerTimeout').text };
+  if ('auth' in found && forgetToken(request.query, found.auth)) exchange.query = request.query.toString();
+  return found;
 }
 
 /** Waits for what `onHandshake`, or authentication, has answered. @param what for the log, if that fails too late. */

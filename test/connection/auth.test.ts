@@ -102,6 +102,23 @@ describe('a web client', () => {
     expect(chosen('websock.token.right, websock.2')).toBeUndefined();
   });
 
+  test('is seen without its token in the query, but for one that nobody has asked for', () => {
+    for (const [mode, query] of [
+      ['token', 'a=1&b=%C3%BC'],
+      ['php-session', 'a=1&token=right&b=%C3%BC'],
+    ] as const) {
+      const seen: string[] = [];
+      const bed = guarded({
+        granted: { auth: mode === 'token' ? { mode } : { mode, session: {} } },
+        callbacks: { onHandshake: (request: HandshakeRequest) => void seen.push(request.query.toString()) },
+      });
+      bed.socket.say(head({}, '/?a=1&token=right&b=%C3%BC'));
+      const [client] = bed.context.registry.clients.values();
+      expect([...seen, client.query.toString()]).toEqual([query, query]);
+      gone(bed);
+    }
+  });
+
   test('is seen by onHandshake as what it was found to be, and onHandshake decides after that', () => {
     const seen: HandshakeRequest[] = [];
     const granted: Granted = { auth: { mode: 'jwt', claims: { sub: 'zoe', admin: false } }, ident: 'zoe' };
@@ -224,6 +241,20 @@ describe('clients of kind tcp', () => {
       const bed = guarded({ backends: true, access: { trustLoopback: false, key: 'the-key' } });
       bed.socket.say(opening);
       expect([opening, bed.resource.names.includes('onOpen')]).toEqual([opening, lets]);
+      gone(bed);
+    }
+  });
+
+  test('with backends=true the key or ticket that let them in is no token: without one nobody has guessed', () => {
+    for (const shownBy of [() => 'the-key', ({ context }: OpenerBed) => context.tickets.make('some-uuid', 60).ticket]) {
+      const bed = guarded({
+        backends: true,
+        route: { tickets: true },
+        access: { trustLoopback: false, key: 'the-key' },
+      });
+      bed.socket.say(head({ ...SCRIPT, Authorization: `Bearer ${shownBy(bed)}` }));
+      expect(answer(bed.socket).head).toMatch(/^HTTP\/1\.1 401 /);
+      expect(bed.shown).toEqual([{ token: undefined, cookie: undefined }]);
       gone(bed);
     }
   });

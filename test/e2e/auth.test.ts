@@ -43,7 +43,7 @@ keyFile=public.pem
 audience=chat
 identClaim=name
 [auth.strict]
-path=/strict
+path=/strict,/query
 mode=token
 tokens='${TOKEN}'
 backends=true
@@ -70,6 +70,11 @@ beforeAll(async () => {
   writeFileSync(join(dir, 'secret'), SECRET, { mode: 0o600 });
   writeFileSync(join(dir, 'public.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
   const extra = Object.fromEntries(['who', 'hs', 'rs', 'strict', 'job', 'open'].map((name) => [`${name}.js`, WHO]));
+  extra['query.js'] = `import { Resource } from 'websock';
+export default class Query extends Resource {
+  onHandshake(request) { return { data: request.query.toString() } }
+  onData(client) { client.sendPacket({ opcode: 'query', asked: client.data, has: client.query.toString() }); }
+}`;
   daemon = await startDaemon({ dir, ini: `logLevel=debug\n${INI}`, extra });
 });
 
@@ -152,6 +157,12 @@ describe('mode=token', () => {
       status: 403,
       body: 'not for {"mode":"token"}',
     });
+  });
+
+  withCurl('a resource sees a POST without the token in its query', async () => {
+    const url = `http://127.0.0.1:${daemon.port}/query?a=1&token=${TOKEN}&b=2`;
+    const answer = await curl('-d', '{}', url);
+    expect(answer.json()).toMatchObject({ packets: [{ opcode: 'query', asked: 'a=1&b=2', has: 'a=1&b=2' }] });
   });
 
   withCurl('backends need none, unless backends=true: then a POST, a script and a line show one as well', async () => {
