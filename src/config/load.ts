@@ -60,7 +60,7 @@ export function loadConfig(sources: ConfigSources): Config {
   const named = loader.named(found.named);
   if (ini !== undefined && holdsSecret(found.settings, found.named)) warnIfReadable(ini.file, report);
   if (report.errors.length > 0) throw new WebsockError('WEBSOCK_CONFIG', report.errors.join('\n'));
-  const where = (name: string): string => loader.places.get(name) ?? `default of ${name}`;
+  const where = (name: string): string => loader.places.get(name) ?? unset(name, ini?.file);
   return {
     // The table is where both this object and the type come from; no type can follow the loop that built it.
     values: { ...top, named } as unknown as Values,
@@ -71,6 +71,13 @@ export function loadConfig(sources: ConfigSources): Config {
     error: (name, problem, allowed) =>
       new WebsockError('WEBSOCK_CONFIG', complaint(where(name), printable(problem), allowed)),
   };
+}
+
+/** Where a value would be set that is the default. */
+function unset(name: string, file: string | undefined): string {
+  if (file === undefined) return `default of ${name}`;
+  const dot = name.lastIndexOf('.');
+  return `${file}, ${dot === -1 ? '' : `[${name.slice(0, dot)}] `}${name.slice(dot + 1)} (not set)`;
 }
 
 function complaint(where: string, problem: string, allowed?: string): string {

@@ -20,7 +20,7 @@ export function nearest(name: string, spellings: ReadonlyMap<string, string>): s
 }
 
 /** Levenshtein's distance, one row of the matrix at a time. */
-function distance(a: string, b: string): number {
+export function distance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const current = [i];

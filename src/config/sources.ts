@@ -1,7 +1,7 @@
 /** Where settings come from: command line, environment, websock.ini. Each source becomes a map from full name to setting. */
 import { printable } from '../log.ts';
 import { readIni, type IniEntry } from './ini.ts';
-import { nearest } from './nearest.ts';
+import { distance, nearest } from './nearest.ts';
 import { BY_NAME, envName, fullName, OPTIONS, REPEATED, SECTIONS } from './options.ts';
 import type { Option, Repeated, Shape } from './shapes.ts';
 
@@ -15,6 +15,11 @@ export interface Setting {
   /** From the ini and without quotes. */
   readonly bare?: boolean;
 }
+
+/** The sections that say who may do what: to pass over what is mistyped there would leave open what was meant to be closed. */
+const STRICT: readonly string[] = ['auth', 'backend', 'security', 'tickets'];
+/** Letters that the name of such a section may be off and still be meant for it. */
+const MISTYPED = 2;
 
 /** By full name, aliases resolved: `adress`, `limits.maxPayload`. */
 export type Settings = Map<string, Setting>;
@@ -114,20 +119,25 @@ export function fromIni(
     const kind = REPEATED.find((one) => one.section === first);
     const where = placeOf(file, line, section);
     if (name !== undefined && kind !== undefined) named.set(section, { kind, name, where, settings: new Map() });
-    else if (!Object.hasOwn(SECTIONS, section)) report.warnings.push(`${where}: ${unknownSection(section)}`);
+    else if (!Object.hasOwn(SECTIONS, section)) {
+      const meant = STRICT.some((strict) => distance(first.slice(0, 100).toLowerCase(), strict) <= MISTYPED);
+      report[meant ? 'errors' : 'warnings'].push(`${where}: ${unknownSection(section, meant)}`);
+    }
   }
   for (const entry of ini.entries) {
     const where = placeOf(file, entry.line, entry.section, entry.key);
     const setting = { text: entry.text, where, base: dir, bare: entry.bare };
     const one = named.get(entry.section);
     const option = BY_NAME.get(fullName(entry.section, entry.key));
+    const strict = STRICT.includes(entry.section.split('.')[0]);
+    const unknown = report[strict ? 'errors' : 'warnings'];
     if (one !== undefined) {
       if (one.kind.keys.some(({ key }) => key === entry.key)) one.settings.set(entry.key, setting);
-      else report.warnings.push(`${where}: ${unknownKey(entry, one.kind.keys)}`);
+      else unknown.push(`${where}: ${unknownKey(entry, strict, one.kind.keys)}`);
     } else if (option !== undefined && option.section === entry.section) {
       put(settings, option, setting, report);
     } else if (Object.hasOwn(SECTIONS, entry.section)) {
-      report.warnings.push(`${where}: ${unknownKey(entry)}`);
+      unknown.push(`${where}: ${unknownKey(entry, strict)}`);
     }
   }
   return { settings, named: [...named.values()] };
@@ -139,15 +149,20 @@ function placeOf(file: string, line: number, section: string, key?: string): str
   return `${file} line ${line}${words.length === 0 ? '' : `, ${words.join(' ')}`}`;
 }
 
-function unknownSection(section: string): string {
+/** @param strict it is not ignored. */
+function unknownSection(section: string, strict: boolean): string {
   const known = Object.keys(SECTIONS).filter((name) => name !== '');
   const spellings = new Map(known.map((name) => [name, `[${name}]`]));
   for (const { section: name } of REPEATED) spellings.set(`${name}.NAME`, `[${name}.NAME]`);
-  return `there is no such section, it is ignored; the nearest is ${nearest(section, spellings)}`;
+  return `there is no such section${strict ? '' : ', it is ignored'}; the nearest is ${nearest(section, spellings)}`;
 }
 
-/** Of equally near keys, those of the same section come first. `keys`: those of a repeated section. */
-function unknownKey(entry: IniEntry, keys?: readonly Shape[]): string {
+/**
+ * Of equally near keys, those of the same section come first.
+ * @param strict it is not ignored.
+ * @param keys those of a repeated section.
+ */
+function unknownKey(entry: IniEntry, strict: boolean, keys?: readonly Shape[]): string {
   const spellings = new Map<string, string>();
   const add = (spelling: string, shown: string): void => {
     if (!spellings.has(spelling)) spellings.set(spelling, shown);
@@ -158,5 +173,5 @@ function unknownKey(entry: IniEntry, keys?: readonly Shape[]): string {
     add(name, shown);
     add(key, shown);
   }
-  return `there is no such key, it is ignored; the nearest is ${nearest(entry.key, spellings)}`;
+  return `there is no such key${strict ? '' : ', it is ignored'}; the nearest is ${nearest(entry.key, spellings)}`;
 }

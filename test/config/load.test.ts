@@ -35,7 +35,7 @@ describe('precedence', () => {
       [load(ini), inIni[1], `${file} ${line} ${key}`],
       [load(ini, { env }), inEnv[1], `environment ${envName(name)}`],
       [load(ini, { env, args }), inArgs[1], `command line --${name}`],
-      [load(''), valueOf(load(''), name), `default of ${name}`],
+      [load(''), valueOf(load(''), name), `${file}, ${section === undefined ? '' : `[${section}] `}${key} (not set)`],
     ];
     for (const [config, value, where] of expected) {
       expect(valueOf(config, name)).toEqual(value);
@@ -202,7 +202,7 @@ describe('what cannot be used', () => {
     expect(texts.map(({ message }) => message.replaceAll(root, ''))).toEqual([
       '/etc/websock.ini line 1, certFile: there is no file /a.pem',
       'environment WEBSOCK_PKFILE: it is no\\x0akey; allowed: a PEM file',
-      'default of limits.maxClients: too many',
+      '/etc/websock.ini, [limits] maxClients (not set): too many',
     ]);
   });
 });
@@ -246,6 +246,22 @@ describe('unknown names', () => {
       `/etc/websock.ini line 15, [tls.a] keyFile: there is no such key, ${ignored} certFile`,
     ]);
     expect(config.values.limits).toEqual(load('').values.limits);
+  });
+
+  test.each([
+    ['[auth]\nmod=token', 'line 2, [auth] mod: there is no such key; the nearest is mode'],
+    ['[auth.a]\npath=/a\nmode=none\ntoken=x', 'line 4, [auth.a] token: there is no such key; the nearest is tokens'],
+    ['[backend]\nallow=x', 'line 2, [backend] allow: there is no such key; the nearest is allowed'],
+    [
+      '[security]\nallowOrigins=x',
+      'line 2, [security] allowOrigins: there is no such key; the nearest is allowedOrigins',
+    ],
+    ['[tickets]\nttl=x', 'line 2, [tickets] ttl: there is no such key; the nearest is maxTtl'],
+    ['[Auth]\nmode=token', 'line 1, [Auth]: there is no such section; the nearest is [auth]'],
+    ['[auht.a]\npath=/a', 'line 1, [auht.a]: there is no such section; the nearest is [auth]'],
+    ['[securty]\nwebMay=', 'line 1, [securty]: there is no such section; the nearest is [security]'],
+  ])('in a section that says who may do what: %j is an error', (ini, error) => {
+    expect(() => load(ini)).toThrow(`/etc/websock.ini ${error}`);
   });
 
   test('in the environment: a warning with the nearest, and nothing else of the environment', () => {

@@ -80,8 +80,7 @@ describe('secrets', () => {
     expect(errors('', { env: { WEBSOCK_BACKEND_KEY: `${SECRET}\0` } })).toEqual([
       'environment WEBSOCK_BACKEND_KEY: it holds a control character; allowed: text, or empty',
     ]);
-    expect(load(`[backend]\nkye=${SECRET}`, { env: { WEBSOCK_BACKEND_KYE: SECRET } }).warnings.join()).not.toContain(
-      'hunter2',
-    );
+    expect(errors(`[backend]\nkye=${SECRET}`).join()).not.toContain('hunter2');
+    expect(load('', { env: { WEBSOCK_BACKEND_KYE: SECRET } }).warnings.join()).not.toContain('hunter2');
   });
 });

@@ -125,7 +125,7 @@ describe('an error names file, section, key, value and what is allowed', () => {
   test('of tokens, without showing one', () => {
     const at = '/etc/websock.ini line 3, [auth] tokens:';
     expect(errors('[auth]\nmode=token')).toEqual([
-      `default of auth.tokens: there is no token; allowed: ${LETTERS}, separated by commas`,
+      `/etc/websock.ini, [auth] tokens (not set): there is no token; allowed: ${LETTERS}, separated by commas`,
     ]);
     expect(errors(`[auth]\nmode=token\ntokens='${TOKEN},hunter2/='`)).toEqual([
       `${at} token 2 holds something else than letters, digits, - . _ and ~; allowed: ${LETTERS}, separated by commas`,
@@ -152,7 +152,7 @@ describe('an error names file, section, key, value and what is allowed', () => {
     const allowed =
       'a public key as PEM, JWK or JWKS (RSA of 2048 bits or more, or EC P-256), or a secret of at least 32 bytes in one line';
     expect(errors('[auth]\nmode=jwt')).toEqual([
-      "default of auth.keyFile: found ''; allowed: a file with a public key or a secret: mode=jwt needs one",
+      "/etc/websock.ini, [auth] keyFile (not set): found ''; allowed: a file with a public key or a secret: mode=jwt needs one",
     ]);
     file('key', 'hunter2');
     expect(errors('[auth]\nmode=jwt\nkeyFile=key')).toEqual([
@@ -168,9 +168,11 @@ describe('an error names file, section, key, value and what is allowed', () => {
     const form = 'an absolute path, N;/path or N;MODE;/path: mode=php-session needs one';
     const mode = '[auth]\nmode=php-session\n';
     expect(errors(mode)).toEqual([
-      "default of auth.sessionKey: found ''; allowed: a key of the session that has to be true, such as user: mode=php-session needs one",
+      "/etc/websock.ini, [auth] sessionKey (not set): found ''; allowed: a key of the session that has to be true, such as user: mode=php-session needs one",
     ]);
-    expect(errors(`${mode}sessionKey=user`)).toEqual([`default of auth.savePath: found ''; allowed: ${form}`]);
+    expect(errors(`${mode}sessionKey=user`)).toEqual([
+      `/etc/websock.ini, [auth] savePath (not set): found ''; allowed: ${form}`,
+    ]);
     expect(errors(`${mode}sessionKey=user\nsavePath=sessions`)).toEqual([
       `/etc/websock.ini line 4, [auth] savePath: found 'sessions'; allowed: ${form}`,
     ]);
