@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { Granted, Guard, Shown, Verdict } from '../../src/auth/auth.ts';
+import type { Granted, Verdict } from '../../src/auth/auth.ts';
 import { Pass } from '../../src/connection/pass.ts';
 import type { HandshakeRequest } from '../../src/connection/route.ts';
 import { frame } from '../support/frames.ts';
 import { defer, inWords, NEXT } from './bed.ts';
-import { answer, gone, head, type OpenerBed, openerBed, type OpenerBedOptions, READY, SCRIPT } from './openerbed.ts';
+import { guarded, type Guarded } from './guarded.ts';
+import { answer, gone, head, type OpenerBed, type OpenerBedOptions, READY, SCRIPT } from './openerbed.ts';
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['queueMicrotask', 'nextTick', 'setImmediate'] });
@@ -12,40 +13,6 @@ beforeEach(() => {
 afterEach(() => {
   jest.useRealTimers();
 });
-
-const NO: Verdict = {
-  refusal: { status: 401, text: 'the token is wrong', headers: { 'WWW-Authenticate': 'Bearer' } },
-  guessed: true,
-};
-
-interface Guarded extends OpenerBed {
-  /** What the guard was shown. */
-  readonly shown: Shown[];
-}
-
-/** A resource whose path has a guard that gives this verdict; it accepts the token `right` if none is given. */
-function guarded(
-  options: OpenerBedOptions & {
-    verdict?: Verdict | Promise<Verdict>;
-    backends?: boolean;
-    guessable?: boolean;
-    granted?: Granted;
-  } = {},
-): Guarded {
-  const shown: Shown[] = [];
-  const granted = options.granted ?? { auth: { mode: 'token' } };
-  const guard: Guard = {
-    mode: 'token',
-    backends: options.backends ?? false,
-    guessable: options.guessable ?? true,
-    judge: (what) => {
-      shown.push(what);
-      return options.verdict ?? (what.token === 'right' ? granted : NO);
-    },
-  };
-  const bed = openerBed({ ...options, guards: { of: (path) => (path === '/' ? guard : null) } });
-  return { ...bed, shown };
-}
 
 /** The client that has come in. */
 function clientOf({ context }: OpenerBed): { ident: string; auth: unknown } {
@@ -283,53 +250,6 @@ describe('clients of kind tcp', () => {
     expect(wrong.socket.drop().toString()).toBe('{"opcode":"close","error":"the token is wrong"}\n');
     expect(wrong.socket.ended).toBe(true);
     gone(wrong);
-  });
-});
-
-describe('an address that has been wrong five times', () => {
-  const RIGHT = head({ Authorization: 'Bearer right' });
-
-  test('gets 429 and the time to wait, even with the right token', () => {
-    const bed = guarded();
-    for (let i = 0; i < 5; i++) bed.context.attempts.failed('127.0.0.1');
-    bed.socket.say(RIGHT);
-    const { head: text } = answer(bed.socket);
-    expect(text).toMatch(/^HTTP\/1\.1 429 Too Many Requests\r\nRetry-After: \d+\r\n/);
-    expect(bed.shown).toEqual([]);
-    gone(bed);
-  });
-
-  test('comes in where nothing could be guessed: its neighbours cannot shut it out', () => {
-    const bed = guarded({ guessable: false });
-    for (let i = 0; i < 5; i++) bed.context.attempts.failed('127.0.0.1');
-    bed.socket.say(RIGHT);
-    expect(answer(bed.socket).words).toEqual([expect.stringMatching(READY)]);
-    gone(bed);
-  });
-
-  test('counts what was guessed, and nothing else', () => {
-    for (const [verdict, counts] of [
-      [NO, true],
-      [{ refusal: { status: 401, text: 'show a token' } }, false],
-      [{ auth: { mode: 'token' } }, false],
-    ] as const) {
-      const bed = guarded({ verdict });
-      for (let i = 0; i < 4; i++) bed.context.attempts.failed('127.0.0.1');
-      bed.socket.say(head());
-      expect(bed.context.attempts.wait('127.0.0.1') > 0).toBe(counts);
-      gone(bed);
-    }
-  });
-
-  test('gains nothing by many tries at once', async () => {
-    const verdict = defer<Verdict>();
-    const bed = guarded({ verdict: verdict.promise });
-    bed.socket.say(RIGHT);
-    for (let i = 0; i < 5; i++) bed.context.attempts.failed('127.0.0.1');
-    verdict.resolve({ auth: { mode: 'token' } });
-    await settled();
-    expect(answer(bed.socket).head).toMatch(/^HTTP\/1\.1 429 /);
-    gone(bed);
   });
 });
 
