@@ -53,7 +53,12 @@ const FORWARDING = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via'];
 export function parseRanges(list: readonly string[]): Range[] {
   return list.map((entry) => {
     try {
-      if (entry.includes('/')) return ipaddr.parseCIDR(entry);
+      if (entry.includes('/')) {
+        const range = ipaddr.parseCIDR(entry);
+        // Addresses in these clothes are IPv4 here: no client would ever be in it.
+        if (range[0] instanceof ipaddr.IPv6 && range[0].isIPv4MappedAddress()) throw new Error('IPv4 in IPv6');
+        return range;
+      }
       const address = ipaddr.process(entry);
       return [address, address.kind() === 'ipv4' ? 32 : 128];
     } catch (error) {

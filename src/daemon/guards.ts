@@ -7,9 +7,8 @@ import { TOKENS_MOST, TokenGuard } from '../auth/token.ts';
 import { type Config, readableByAll } from '../config/load.ts';
 import type { Values } from '../config/options.ts';
 import { messageOf, type WebsockError } from '../errors.ts';
+import { GUESSABLE, guessable } from './secrets.ts';
 
-/** Shorter tokens are guessed in time. */
-const TOKEN_SHORT = 16;
 const COOKIE_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/; // RFC 6265 §4.1.1
 
 /** The guards of `[auth]` and of each `[auth.NAME]`. */
@@ -34,6 +33,7 @@ interface Section {
   readonly values: Values['auth'];
   readonly maxSession: number;
   readonly warnings: string[];
+  readonly where: (key: string) => string;
   readonly error: (key: string, problem: string, allowed?: string) => WebsockError;
 }
 
@@ -48,6 +48,7 @@ export function makeGuards(config: Config, warnings: string[]): PathGuards {
     values,
     maxSession: limits.maxSession,
     warnings,
+    where: (key) => config.where(`${name}.${key}`),
     error: (key, problem, allowed) => config.error(`${name}.${key}`, problem, allowed),
   });
   const general = guardOf(sectionOf('auth', auth));
@@ -112,10 +113,7 @@ function tokenGuard(section: Section): Guard {
     throw section.error(key, messageOf(error), allowed);
   }
   if (tokenFile !== '') warnIfReadable(section, tokenFile);
-  if (list.some((token) => token.length < TOKEN_SHORT)) {
-    const advice = `of less than ${TOKEN_SHORT} characters can be guessed: openssl rand -hex 32 makes one that cannot`;
-    section.warnings.push(section.error(key, `a token ${advice}`).message);
-  }
+  if (list.some((token) => token.length < GUESSABLE)) section.warnings.push(guessable(section.where(key), 'a token'));
   return guard;
 }
 

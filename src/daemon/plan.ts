@@ -8,9 +8,7 @@ import { type ListenAddress, parseAddresses } from '../transport/address.ts';
 import { Certificates, checkCiphers, type TlsOptions } from '../transport/tls.ts';
 import { certificateError } from './certificates.ts';
 import { clientsWithin, openFilesLimit, SPARE_FILES } from './openfiles.ts';
-
-/** Characters that a secret has to have that signs what strangers get to see. */
-const SECRET_LEAST = 32;
+import { checkSecrets } from './secrets.ts';
 
 /** A configuration whose values have been looked into: what the daemon is going to do. */
 export interface Plan {
@@ -43,15 +41,7 @@ export function makePlan(config: Config): Plan {
   judge('security.hosts', () => checkHosts(values.security.hosts));
   judge('security.trustedProxies', () => parseRanges(values.security.trustedProxies));
   judge('backend.allowed', () => parseRanges(values.backend.allowed));
-  const { secret } = values.tickets;
-  if (secret !== '' && secret.length < SECRET_LEAST) {
-    // Whoever has a ticket can try secrets against its signature, without asking us.
-    throw config.error(
-      'tickets.secret',
-      `it has ${secret.length} characters`,
-      `${SECRET_LEAST} or more: openssl rand -hex 32`,
-    );
-  }
+  const warnings = checkSecrets(config);
   const proxied = addresses.find(({ proxyProtocol }) => proxyProtocol);
   if (proxied !== undefined && values.security.trustedProxies.length === 0) {
     throw config.error(
@@ -62,7 +52,7 @@ export function makePlan(config: Config): Plan {
   const secure = addresses.find(({ security }) => security !== 'plain');
   const { maxClients } = values.limits;
   const openFiles = openFilesLimit();
-  const warnings = maxClients > clientsWithin(openFiles) ? [tooFewFiles(config, openFiles)] : [];
+  if (maxClients > clientsWithin(openFiles)) warnings.push(tooFewFiles(config, openFiles));
   const tls = secure === undefined ? undefined : tlsOptions(config, secure, judge);
   for (const { pkFile } of tls?.certificates.all ?? []) {
     const warning = readableByAll(pkFile);

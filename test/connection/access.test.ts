@@ -9,14 +9,21 @@ describe('parseRanges', () => {
     expect(parseRanges([entry])).toHaveLength(1);
   });
 
-  test.each(['', 'localhost', '10.0.0.0/33', '10.0.0/', '10.0.0.0/-1', 'fd00::/129', '1.2.3.4.5', '*'])(
-    '%j is refused by name',
-    (entry) => {
-      expect(() => parseRanges(['10.0.0.1', entry])).toThrow(
-        `'${entry}' is no address range: give 192.0.2.7, 10.0.0.0/8 or fd00::/8`,
-      );
-    },
-  );
+  test.each([
+    '',
+    'localhost',
+    '10.0.0.0/33',
+    '10.0.0/',
+    '10.0.0.0/-1',
+    'fd00::/129',
+    '1.2.3.4.5',
+    '*',
+    '::ffff:10.0.0.0/104',
+  ])('%j is refused by name', (entry) => {
+    expect(() => parseRanges(['10.0.0.1', entry])).toThrow(
+      `'${entry}' is no address range: give 192.0.2.7, 10.0.0.0/8 or fd00::/8`,
+    );
+  });
 });
 
 describe('checkOrigins', () => {
