@@ -70,7 +70,10 @@ export class SessionGuard implements Guard {
     if (!isTrue(valueAt(session, sessionKey))) {
       return { refusal: { status: 403, text: 'the session does not allow it: log in first' } };
     }
-    return { auth: { mode: 'php-session', session }, ident: identOf(valueAt(session, identKey)) };
+    return {
+      auth: { mode: 'php-session', session },
+      ident: identKey === '' ? undefined : identOf(valueAt(session, identKey)),
+    };
   }
 
   /** RFC 9110 §15.5.2 asks for a challenge; no standard has one for cookies. */
@@ -92,12 +95,14 @@ export class SessionGuard implements Guard {
   /** The content of a session; null: there is none. @throws TooLarge, SerializationError, or what the system says. */
   private async load(id: string): Promise<Record<string, PhpValue> | null> {
     try {
-      return await this.read(id);
+      const session = await this.read(id);
+      // PHP empties a file that gets shorter before it writes it.
+      if (session === null || Object.keys(session).length > 0) return session;
     } catch (error) {
       if (!(error instanceof SerializationError)) throw error;
-      await new Promise((done) => setTimeout(done, AGAIN));
-      return this.read(id);
     }
+    await new Promise((done) => setTimeout(done, AGAIN));
+    return this.read(id);
   }
 
   private async read(id: string): Promise<Record<string, PhpValue> | null> {

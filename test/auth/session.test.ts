@@ -104,6 +104,12 @@ describe('a PHP session', () => {
     expect('auth' in verdict ? verdict.ident : undefined).toBe(ident);
   });
 
+  test('names nobody where no key is to, whatever is in it', async () => {
+    const { write, judge } = bed({ identKey: '' });
+    write('|s:3:"zoe";user|b:1;');
+    expect(await judge()).toMatchObject({ auth: {}, ident: undefined });
+  });
+
   test('that is not there', async () => {
     const { judge } = bed();
     expect(await judge('nobody')).toEqual(NONE);
@@ -160,11 +166,13 @@ describe('the file of a session', () => {
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
     try {
       const { write, judge } = bed();
-      for (const [written, found] of [
-        ['user|b:1;', { auth: { mode: 'php-session' } }],
-        ['user|b:1;x|s:9:"', { refusal: { status: 500 } }],
+      for (const [before, written, found] of [
+        ['user|b:1;x|s:9:"ab', 'user|b:1;', { auth: { mode: 'php-session' } }],
+        ['user|b:1;x|s:9:"ab', 'user|b:1;x|s:9:"', { refusal: { status: 500 } }],
+        ['', 'user|b:1;', { auth: { mode: 'php-session' } }],
+        ['', '', { refusal: { status: 403 } }],
       ] as const) {
-        write('user|b:1;x|s:9:"ab');
+        write(before);
         const verdict = judge();
         while (jest.getTimerCount() === 0) await new Promise(setImmediate);
         write(written);
