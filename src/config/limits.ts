@@ -105,7 +105,7 @@ export const LIMIT_OPTIONS = [
     'limits',
     'maxAttempts',
     { type: 'integer', default: 5, min: 1, max: 100, unit: 'a minute', zero: 'no limit', reloadable: true },
-    'The most wrong keys, tokens and tickets from one address. After that, whatever it shows is answered with 429 until the oldest of them is a minute old. Clients behind a proxy that is not in trustedProxies count as one.',
+    'The most wrong keys, tokens and tickets from one address, or one IPv6 network of 64 bits. After that, whatever it shows is answered with 429 until the oldest of them is a minute old. Clients behind a proxy that is not in trustedProxies count as one.',
   ),
   row(
     'limits',

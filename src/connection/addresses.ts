@@ -1,4 +1,4 @@
-import ipaddr from 'ipaddr.js';
+import { networkOf } from '../wire/ip.ts';
 
 /** Seconds' worth of tokens that a bucket holds: what may come at once. */
 const BURST = 10;
@@ -6,20 +6,6 @@ const BURST = 10;
 const QUIET = 60_000;
 /** Addresses without a connection that are remembered until their bucket is full again. */
 const COOLING_MOST = 65_536;
-
-/**
- * What is counted as one address: of IPv6 the network of 64 bits, for whoever has one address there has all of them. Loopback and
- * link-local addresses, and what is no address (`unix`), stand for themselves.
- */
-function networkOf(ip: string): string {
-  if (!ip.includes(':') || ip.includes('%') || ip === '::1' || !ipaddr.IPv6.isValid(ip)) return ip;
-  const address = ipaddr.IPv6.parse(ip);
-  if (address.range() === 'linkLocal') return ip;
-  return `${address.parts
-    .slice(0, 4)
-    .map((part) => part.toString(16))
-    .join(':')}::/64`;
-}
 
 /** A token bucket: `rate` tokens a second, up to ten seconds' worth of them; a new one is full. */
 export class Bucket {

@@ -16,18 +16,16 @@ export function ipOfBytes(bytes: Uint8Array): string {
   return canonicalIp(text) ?? text;
 }
 
-/** Bits of an IPv6 network: whoever has one address of it has them all (RFC 6177 §2). */
-const NETWORK_BITS = 64;
-
 /**
- * What a client cannot change at will of where it comes from: an IPv4 address itself, of an IPv6 address its /64
- * (`2001:db8:1:2::/64`), and what is no address (`unix`, `unknown`) as it is.
+ * What is counted as one address: of IPv6 the network of 64 bits, for whoever has one address there has all of them. Loopback and
+ * link-local addresses, and what is no address (`unix`), stand for themselves.
  */
 export function networkOf(ip: string): string {
-  if (!ip.includes(':')) return ip;
-  const bare = ip.split('%')[0];
-  if (!ipaddr.IPv6.isValid(bare)) return ip;
-  const address = ipaddr.process(bare);
-  if (address.kind() === 'ipv4') return address.toString();
-  return `${ipaddr.IPv6.networkAddressFromCIDR(`${bare}/${NETWORK_BITS}`).toString()}/${NETWORK_BITS}`;
+  if (!ip.includes(':') || ip.includes('%') || ip === '::1' || !ipaddr.IPv6.isValid(ip)) return ip;
+  const address = ipaddr.IPv6.parse(ip);
+  if (address.range() === 'linkLocal') return ip;
+  return `${address.parts
+    .slice(0, 4)
+    .map((part) => part.toString(16))
+    .join(':')}::/64`;
 }
