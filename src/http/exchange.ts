@@ -58,8 +58,8 @@ export class HttpConnection implements Deadline, Debtor {
   received = 0;
   /** They were enough for the time that a body has: it has that time again. */
   prolonged = false;
-  /** What it sends is no HTTP any more. */
-  broken = false;
+  /** Why what it sends is no HTTP any more. */
+  broken: NodeJS.ErrnoException | null = null;
   /** Nothing is kept from it: its answers are written. */
   readonly kept = 0;
   private readonly context: HttpContext;

@@ -104,6 +104,10 @@ export class HttpSide {
     expectsContinue: boolean,
     tooMany: boolean,
   ): void {
+    if (connection.broken !== null && !request.complete) {
+      this.endBroken(connection.stream, connection.broken); // it broke off while others were answered
+      return;
+    }
     connection.response = response;
     connection.rest();
     request.once('end', () => {
@@ -229,18 +233,17 @@ export class HttpSide {
   /** Once for each connection: what follows on what cannot be read cannot be read either. */
   private onClientError(error: NodeJS.ErrnoException, stream: Duplex): void {
     const connection = this.connections.get(stream);
-    if (connection === undefined || connection.broken) return;
-    connection.broken = true;
+    if (connection === undefined || connection.broken !== null) return;
+    connection.broken = error;
     const { peer, response, requests } = connection;
     this.context.log.info(`#${peer.id} ${peer.ip} HTTP error: ${error.message}`, { id: peer.id, reason: error.code });
     if (error.code === 'ECONNRESET') return;
-    const end = (): void => this.endBroken(stream, error.code);
     // Those before it are answered before it is.
-    if (response?.req.complete === true) requests.add(end);
-    else end();
+    if (response?.req.complete === true) requests.add(() => this.endBroken(stream, error));
+    else this.endBroken(stream, error);
   }
 
-  private endBroken(stream: Duplex, code: string | undefined): void {
+  private endBroken(stream: Duplex, { code }: NodeJS.ErrnoException): void {
     if (code === 'HPE_INVALID_METHOD') this.refuseMethod(stream);
     else if (code === 'HPE_HEADER_OVERFLOW') {
       this.context.limits.over('maxHead');

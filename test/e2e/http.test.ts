@@ -245,18 +245,30 @@ describe('the connection', () => {
   test('what was sent behind a request whose answer ends the connection has no effect', async () => {
     const peer = await RawPeer.open({ port: daemon.port });
     const body = feedback('behind the end');
-    peer.write('DELETE /php HTTP/1.1\r\nHost: x\r\n\r\n');
-    peer.write(`POST /php HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    peer.write('DELETE /php HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+    peer.write(`POST /php HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
     expect((await peer.response()).status).toBe(405);
     expect(await peer.rest()).toBe('');
     await web.nothingElse();
+  });
+
+  test('a body that is no HTTP behind a request is answered when that is', async () => {
+    const peer = await RawPeer.open({ port: daemon.port });
+    const from = daemon.out.length;
+    peer.write('POST /lab HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 18\r\n\r\n{"opcode":"never"}');
+    peer.write('POST /lab HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n');
+    await daemon.said(/HTTP error/, from);
+    expect((await peer.response()).status).toBe(504);
+    const { status, body } = await peer.response();
+    expect([status, body]).toEqual([400, 'not a valid HTTP request\n']);
+    expect(await peer.rest()).toBe('');
   });
 
   test('what is no HTTP behind a request is answered when that is', async () => {
     const peer = await RawPeer.open({ port: daemon.port });
     const from = daemon.out.length;
     const body = '{"opcode":"never"}';
-    peer.write(`POST /lab HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    peer.write(`POST /lab HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
     peer.write('this is not HTTP\r\n\r\n');
     await daemon.said(/HTTP error/, from);
     expect((await peer.response()).status).toBe(504);
