@@ -30,6 +30,8 @@ const SAID: Readonly<Record<string, RegExp>> = {
 
 function ini(limit: number): string {
   const limits = ['tlsTimeout', 'headTimeout', 'messageTimeout', 'writeTimeout'].map((name) => `${name}=${limit}`);
+  // Nobody is to make room: what is looked at is how long they are suffered.
+  limits.push('maxHandshakes=100000');
   return `[limits]\n${limits.join('\n')}\ncloseTimeout=${CLOSING}\nsendQueue=64KiB\n[http]\nbodyTimeout=${limit}`;
 }
 
@@ -81,7 +83,8 @@ export const slowloris: Scenario = {
     const arriving = await honest.take('while they arrive');
     await sleep(limit - within - 0.5);
     const held = await honest.take('while they are held');
-    const took = await target.filesUntil((files) => files <= healthy.files, within + CLOSING + SLACK);
+    // Who does not read may have his time twice: what the kernel still takes at first is progress.
+    const took = await target.filesUntil((files) => files <= healthy.files, within + limit + CLOSING + SLACK);
     const ending = await honest.take('while they are thrown out');
     claim(`${SLACK} s after the last of their limits the daemon is rid of all of them`, !Number.isNaN(took));
     // Who does not read hears of its end when it writes the next time.
@@ -109,8 +112,8 @@ function claimGone(
   allowed: number,
 ): void {
   const { title, limit } = SHAPES.find((one) => one.shape === shape) as (typeof SHAPES)[number];
-  // Who does not read is not told, but destroyed closeTimeout later.
-  const longest = allowed + SLACK + (shape === 'unread' ? CLOSING + 1 : 0);
+  // Who does not read is not told, but destroyed closeTimeout later; and the kernel's buffers may have grown in his first time.
+  const longest = SLACK + (shape === 'unread' ? 2 * allowed + CLOSING + 1 : allowed);
   const text = `${title}: ${gone} of ${clients} ended after ${least.toFixed(1)} to ${most.toFixed(1)} s (${limit}=${allowed})`;
   const inTime = least >= allowed - 0.1 && most <= longest;
   claim(errors.length === 0 ? text : `${text}; ${errors[0]}`, gone === clients && inTime && errors.length === 0);

@@ -85,8 +85,7 @@ export function pressureContract(name: string, create: CreateTransport): void {
         const { socket } = server;
         const head = pattern(8 * MIB, 2);
         const tail = pattern(MIB / 2, 3);
-        // What TLS still has to write of its handshake would stand in front, and the kernel would know nothing of ours yet.
-        peer.write('a round trip');
+        peer.write('a round trip'); // or TLS is still writing of its handshake, and the kernel knows nothing of ours
         await server.until(({ text }) => text === 'a round trip');
         socket.write(head);
         const owed = socket.pending;
