@@ -72,7 +72,7 @@ export async function makeCertificate(): Promise<ServerOptions['certificate']> {
   const folder = temporaryFolder();
   const certFile = join(folder, 'cert.pem');
   const pkFile = join(folder, 'key.pem');
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30'];
   const about = ['-subj', '/CN=localhost', '-keyout', pkFile, '-out', certFile];
   const { ok } = await run(['openssl', 'req', '-x509', ...kind, ...about]);
   return ok ? { certFile, pkFile } : null;
