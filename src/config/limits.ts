@@ -116,10 +116,10 @@ export const LIMIT_OPTIONS = [
       min: 1,
       max: MANY,
       unit: 'connections',
-      zero: 'a quarter of maxClients',
+      zero: 'no limit',
       reloadable: true,
     },
-    'The most connections whose request has not come yet, and on each listener the most TLS handshakes; never more than a quarter of maxClients, or 32. One more, and the oldest of them is closed: an honest client is never the oldest for long.',
+    'The most connections whose request has not come yet, and on each listener the most TLS handshakes. One more, and the oldest of them is closed: an honest client is never the oldest for long.',
   ),
   row(
     'limits',

@@ -2,11 +2,6 @@ import type { Lobby, TransportSocket } from '../transport/transport.ts';
 import type { ConnectionContext } from './context.ts';
 import { Opener } from './opener.ts';
 
-/** Who waits, at one place, may take no more than this part of `maxClients`. */
-const SHARE = 4;
-/** But so many may always wait. */
-const SHARE_LEAST = 32;
-
 /** Takes what the transport accepts, if admission has room for it; who waits in the transport is counted as well. */
 export class Reception implements Lobby {
   private readonly context: ConnectionContext;
@@ -37,16 +32,13 @@ export class Reception implements Lobby {
 
   /** If too many wait, the oldest goes: an honest client's request comes close behind its connection, and it is soon none of them. */
   private makeRoom(): void {
-    const { waiting } = this.context;
-    if (waiting.size < this.most) return;
+    const { waiting, values } = this.context;
+    if (values.maxHandshakes === 0 || waiting.size < values.maxHandshakes) return;
     if (waiting.oldest instanceof Opener) waiting.oldest.giveWay();
   }
 
-  /** So many may wait, at one place: their number alone must not leave a client without room. */
   get most(): number {
-    const { maxClients, maxHandshakes } = this.context.values;
-    const share = Math.max(SHARE_LEAST, Math.floor(maxClients / SHARE));
-    return maxHandshakes === 0 ? share : Math.min(maxHandshakes, share);
+    return this.context.values.maxHandshakes;
   }
 
   /** Nobody is told here why: that would take a TLS handshake. */

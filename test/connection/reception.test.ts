@@ -52,14 +52,6 @@ describe('who is accepted', () => {
     expect([context.registry.clients.size, context.limits.counters.maxClients]).toEqual([10, 11]);
   });
 
-  test('those who wait with their request take a quarter of maxClients at the most', () => {
-    const { come, context } = open({ maxClients: 400, maxHandshakes: 1000 });
-    const silent = Array.from({ length: 150 }, () => come(IP));
-    expect(context.waiting.size).toBe(100);
-    expect(silent.findIndex(({ destroyed }) => !destroyed)).toBe(50);
-    expect(context.limits.counters.maxHandshakes).toBe(50);
-  });
-
   test('while the daemon stops: is gone at once, and counts no more', () => {
     const { come, context, reception } = open();
     expect(reception.enter(IP)).toBe(true);
