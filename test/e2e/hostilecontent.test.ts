@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Attacker, ATTACKERS, refusal } from '../support/attackers.ts';
+import { Bystanders } from '../support/bystanders.ts';
 import { type RunningDaemon, startDaemon } from '../support/daemon.ts';
 import { clientFrame, RawPeer } from '../support/rawpeer.ts';
-import { WebPeer } from '../support/webpeer.ts';
 
 // What a message, a head or a length may say: it has exactly the effect that PROTOCOL.md gives it, or is refused with a reason.
 
@@ -12,28 +12,13 @@ const KIB_8 = 'x'.repeat(8192);
 const DEEP = '['.repeat(100_000);
 
 let daemon: RunningDaemon;
-let url: string;
-/** Honest clients: what they are sent by mistake would be in their way when they are asked. */
-let web: WebPeer;
-let line: RawPeer & { uuid: string };
+let bystanders: Bystanders;
 
 beforeAll(async () => {
   daemon = await startDaemon({ ini: "[backend]\nkey='the-key'" });
-  url = `ws://127.0.0.1:${daemon.port}`;
-  web = await WebPeer.open(`${url}/web`);
-  line = await RawPeer.line({ port: daemon.port }, 'GET /php?ident=__proto__');
+  bystanders = await Bystanders.at(daemon.port);
 });
 afterAll(() => daemon.dispose());
-
-/** The honest clients are answered, and nothing has come to them. */
-async function honest(): Promise<void> {
-  await web.nothingElse();
-  line.write('{"opcode":"echo","from":"honest"}\n');
-  expect([await line.line(), await line.line()]).toEqual(['{"opcode":"echo","from":"honest"}', NEXT]);
-  const fresh = await WebPeer.open(`${url}/web`);
-  await fresh.nothingElse();
-  await fresh.close();
-}
 
 const packetRefusal = (why: string): string[] => refusal(1007, `not a valid packet: ${why}`);
 
@@ -87,12 +72,12 @@ describe.each(Object.entries(ATTACKERS))('a packet, from a %s client', (kind, at
 
   test.each(TAKEN)('%s', async (_, message, answers) => {
     const attacker = await open();
-    attacker.say(message.replaceAll('UUID', web.uuid));
+    attacker.say(message.replaceAll('UUID', bystanders.web.uuid));
     const heard: string[] = [];
     for (let i = 0; i < answers.length; i++) heard.push(await attacker.hear());
     expect(heard.map((text) => text.trimEnd()).toSorted()).toEqual(answers.toSorted());
     attacker.peer.destroy();
-    await honest();
+    await bystanders.areServed();
   });
 
   test.each([
@@ -118,7 +103,7 @@ describe.each(Object.entries(ATTACKERS))('a packet, from a %s client', (kind, at
     attacker.peer.destroy();
     const path = fromBackend ? '/php' : '/web';
     await daemon.said(new RegExp(`#\\d+ 127\\.0\\.0\\.1 ${path} closed: 1007 not a valid packet: ${why}\n`), from);
-    await honest();
+    await bystanders.areServed();
   });
 
   test('nested 100,000 deep: echoed byte by byte, or refused as no JSON', async () => {
@@ -132,7 +117,7 @@ describe.each(Object.entries(ATTACKERS))('a packet, from a %s client', (kind, at
     const expected = packetRefusal('it is not JSON');
     expect(await attacker.fate()).toEqual(kind === 'line' ? expected.slice(0, 1) : expected);
     attacker.peer.destroy();
-    await honest();
+    await bystanders.areServed();
   });
 });
 
@@ -149,11 +134,16 @@ describe('by POST', () => {
   test('each has the same effect', async () => {
     const none = '{"opcode":"next","fyi":"","delivered":0,"packets":[]}\n';
     expect(await post('{"opcode":"feedback","uuid":true}')).toEqual({ status: 200, text: none });
-    expect(await post(`{"opcode":"feedback","__proto__":{"uuid":"${web.uuid}"}}`)).toEqual({ status: 200, text: none });
-    expect(await post(`opcode=feedback&__proto__=${web.uuid}`, 'application/x-www-form-urlencoded')).toEqual({
+    expect(await post(`{"opcode":"feedback","__proto__":{"uuid":"${bystanders.web.uuid}"}}`)).toEqual({
       status: 200,
       text: none,
     });
+    expect(await post(`opcode=feedback&__proto__=${bystanders.web.uuid}`, 'application/x-www-form-urlencoded')).toEqual(
+      {
+        status: 200,
+        text: none,
+      },
+    );
     expect(await post('opcode=echo&__proto__=a&__proto__=b', 'application/x-www-form-urlencoded')).toEqual({
       status: 200,
       text: '{"opcode":"next","fyi":"","packets":[{"opcode":"echo","__proto__":["a","b"]}]}\n',
@@ -162,7 +152,7 @@ describe('by POST', () => {
       status: 400,
       text: expect.stringContaining('not a valid packet'),
     });
-    await honest();
+    await bystanders.areServed();
   });
 
   test('nested 100,000 deep', async () => {
@@ -171,7 +161,7 @@ describe('by POST', () => {
     expect([taken.status, taken.text === `{"opcode":"next","fyi":"","packets":[${deep}]}\n`]).toEqual([200, true]);
     const refused = await post(`{"opcode":"echo","x":${DEEP}`);
     expect([refused.status, refused.text]).toEqual([400, expect.stringContaining('it is not JSON')]);
-    await honest();
+    await bystanders.areServed();
   });
 });
 
@@ -199,7 +189,7 @@ describe('a length that never comes', () => {
       attacker.peer.destroy();
       await daemon.said(code === 1009 ? /WARN #\d+ .*: over \[limits\] maxPayload: / : /closed: 1002 /, from);
     }
-    await honest();
+    await bystanders.areServed();
   });
 
   test.each([
@@ -214,7 +204,7 @@ describe('a length that never comes', () => {
     peer.write(`POST /php HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n{`);
     expect((await peer.response()).status).toBe(status);
     peer.destroy();
-    await honest();
+    await bystanders.areServed();
   });
 });
 
@@ -237,7 +227,7 @@ describe('more pieces than may be', () => {
       /WARN #\d+ 127\.0\.0\.1 \/web: over \[limits\] maxFragments: a message of more than 16384 frames\n/,
       from,
     );
-    await honest();
+    await bystanders.areServed();
   });
 
   test('16,385 fragments without a byte are refused as well', async () => {
@@ -246,7 +236,7 @@ describe('more pieces than may be', () => {
     attacker.peer.write(Buffer.concat(empty));
     expect(await attacker.fate()).toEqual(refusal(1009, 'a message of more than 16384 frames'));
     attacker.peer.destroy();
-    await honest();
+    await bystanders.areServed();
   });
 
   test.each(['web', 'line'])(
@@ -274,7 +264,7 @@ describe('more pieces than may be', () => {
       expect(await attacker.fate()).toEqual(kind === 'line' ? expected.slice(0, 1) : expected);
       attacker.peer.destroy();
       await daemon.said(/WARN #\d+ .*: over \[limits\] maxChunks: a message of more than 10000 pieces\n/, from);
-      await honest();
+      await bystanders.areServed();
     },
   );
 });

@@ -1,38 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { refusal, webSocket } from '../support/attackers.ts';
+import { Bystanders } from '../support/bystanders.ts';
 import { type RunningDaemon, startDaemon } from '../support/daemon.ts';
 import { RawPeer, upgradeRequest } from '../support/rawpeer.ts';
-import { WebPeer } from '../support/webpeer.ts';
 
 // What a head may say that is as long as may be, or longer, or a name that objects have already.
 
-const NEXT = '{"opcode":"next","fyi":""}';
 const delivered = (count: number): string => `{"opcode":"next","fyi":"","delivered":${count}}`;
 const KIB_8 = 'x'.repeat(8192);
 
 let daemon: RunningDaemon;
-let url: string;
-/** Honest clients: what they are sent by mistake would be in their way when they are asked. */
-let web: WebPeer;
-let line: RawPeer & { uuid: string };
+let bystanders: Bystanders;
 
 beforeAll(async () => {
   daemon = await startDaemon({ ini: "[backend]\nkey='the-key'" });
-  url = `ws://127.0.0.1:${daemon.port}`;
-  web = await WebPeer.open(`${url}/web`);
-  line = await RawPeer.line({ port: daemon.port }, 'GET /php?ident=__proto__');
+  bystanders = await Bystanders.at(daemon.port);
 });
 afterAll(() => daemon.dispose());
-
-/** The honest clients are answered, and nothing has come to them. */
-async function honest(): Promise<void> {
-  await web.nothingElse();
-  line.write('{"opcode":"echo","from":"honest"}\n');
-  expect([await line.line(), await line.line()]).toEqual(['{"opcode":"echo","from":"honest"}', NEXT]);
-  const fresh = await WebPeer.open(`${url}/web`);
-  await fresh.nothingElse();
-  await fresh.close();
-}
 
 describe('a head of 8 KiB', () => {
   const LONG = `/${'p'.repeat(7000)}`;
@@ -64,7 +48,7 @@ describe('a head of 8 KiB', () => {
     const said = daemon.out.slice(from).split('\n');
     expect(said.filter((text) => text.includes('refused: 4404') || text.includes('refused: 404'))).toHaveLength(5);
     expect(said.filter((text) => text.length > 600)).toEqual([]);
-    await honest();
+    await bystanders.areServed();
   });
 
   test.each([
@@ -87,7 +71,7 @@ describe('a head of 8 KiB', () => {
     expect(await peer.rest()).toBe('');
     peer.destroy();
     await daemon.said(new RegExp(`#\\d+ 127\\.0\\.0\\.1 refused: ${status} the .* is longer than 8192 bytes\n`), from);
-    await honest();
+    await bystanders.areServed();
   });
 
   test('an ident of 7,000 characters is one like any other; the log cuts it', async () => {
@@ -97,13 +81,13 @@ describe('a head of 8 KiB', () => {
     const other = await RawPeer.line({ port: daemon.port }, `/php?ident=${ident}`);
     await daemon.said(/#\d+ 127\.0\.0\.1 \/php tcp tcp ident i{200}…: open\n[^]*ident i{200}…: open\n/, from);
     const packet = `{"opcode":"feedback","ident":"${ident}"}`;
-    line.write(`${packet}\n`);
-    expect(await line.line()).toBe(delivered(2));
+    bystanders.line.write(`${packet}\n`);
+    expect(await bystanders.line.line()).toBe(delivered(2));
     expect((await named.text()).trimEnd()).toBe(packet);
     expect(await other.line()).toBe(packet);
     named.destroy();
     other.destroy();
-    await honest();
+    await bystanders.areServed();
   });
 });
 
@@ -116,7 +100,7 @@ describe('names that objects have already', () => {
       expect(await peer.rest()).toBe(`${JSON.stringify({ opcode: 'close', error: `no such resource: ${path}` })}\n`);
       peer.destroy();
       expect((await fetch(`http://127.0.0.1:${daemon.port}${path}`)).status).toBe(404);
-      await honest();
+      await bystanders.areServed();
     },
   );
 
@@ -127,8 +111,15 @@ describe('names that objects have already', () => {
       Ident: 'toString',
     });
     const packet = '{"opcode":"feedback","ident":"toString"}';
-    line.write(`${packet}\n{"opcode":"feedback","ident":"__proto__"}\n{"opcode":"feedback","ident":"valueOf"}\n`);
-    const heard = [await line.line(), await line.line(), await line.line(), await line.line()];
+    bystanders.line.write(
+      `${packet}\n{"opcode":"feedback","ident":"__proto__"}\n{"opcode":"feedback","ident":"valueOf"}\n`,
+    );
+    const heard = [
+      await bystanders.line.line(),
+      await bystanders.line.line(),
+      await bystanders.line.line(),
+      await bystanders.line.line(),
+    ];
     expect(heard).toEqual([delivered(1), '{"opcode":"feedback","ident":"__proto__"}', delivered(1), delivered(0)]);
     expect((await peer.text()).trimEnd()).toBe(packet);
     peer.destroy();
@@ -141,6 +132,6 @@ describe('names that objects have already', () => {
       200,
       '{"opcode":"next","fyi":"","packets":[{"opcode":"echo"}]}\n',
     ]);
-    await honest();
+    await bystanders.areServed();
   });
 });
