@@ -64,6 +64,8 @@ describe('CertificateWatch', () => {
   test('looks once a day, warns each day from 14 days before the end on, and holds nobody up', () => {
     const log = new FakeLog();
     const store = certificates(makeCertificate(dir, { name: 'a', hosts: ['a.example'], days: 16 }));
+    // The faked clock stands still, and openssl may have been a second behind it.
+    jest.setSystemTime(store.all[0].validFrom + 1000);
     const config = loadConfig({ cwd: dir, packageDir: dir });
     const watch = new CertificateWatch(config, store, log);
     const timers = jest.spyOn(globalThis, 'setInterval');
