@@ -42,6 +42,11 @@ export class Admission {
     return this.total;
   }
 
+  /** One more would be one too many. */
+  get full(): boolean {
+    return this.total - this.turnedAway >= this.limits.values.maxClients;
+  }
+
   /** Addresses that are remembered now. */
   get remembered(): number {
     return this.addresses.size;
@@ -126,15 +131,22 @@ export class Admission {
 
   /** Counts one from `ip` that was refused, and logs it if that is news. */
   refused<Name extends LimitName>(limit: Name, ip: string): Name {
+    this.tell(limit, ip, 'refused');
+    return limit;
+  }
+
+  /** One from `ip` kept its request waiting for longer than all others, and has to go. */
+  gaveWay(limit: 'maxHandshakes' | 'maxClients', ip: string): void {
+    this.tell(limit, ip, 'closed, it was the oldest');
+  }
+
+  private tell(limit: LimitName, ip: string, what: string): void {
     const { text } = this.limits.over(limit);
     const since = this.news(limit, ip);
-    if (since !== null) {
-      const others = since === 0 ? '' : ` (and ${since} others since that was last said)`;
-      const what = limit === 'maxHandshakes' ? 'closed, it was the oldest' : 'refused';
-      const why = limit === 'maxPerIP' ? text + ip : text;
-      this.options.log.warn(`${ip} ${what}: over ${this.limits.optionOf(limit)}: ${why}${others}`, { ip, limit });
-    }
-    return limit;
+    if (since === null) return;
+    const others = since === 0 ? '' : ` (and ${since} others since that was last said)`;
+    const why = limit === 'maxPerIP' ? text + ip : text;
+    this.options.log.warn(`${ip} ${what}: over ${this.limits.optionOf(limit)}: ${why}${others}`, { ip, limit });
   }
 
   /** Whether the log is to say of one more that it is over `limit`. @returns null, or how many it has kept silent of. */

@@ -5,7 +5,7 @@ import type { Reader, TransportSocket } from '../transport/transport.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
 import { type Client, type Identity, LinkedClient } from './client.ts';
 import type { ConnectionContext } from './context.ts';
-import type { Deadline } from './deadlines.ts';
+import type { Deadline } from '../transport/deadlines.ts';
 import { Dialog, type DialogHost } from './dialog.ts';
 import type { Watched } from './heartbeat.ts';
 import type { LimitName } from './limits.ts';

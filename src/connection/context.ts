@@ -2,13 +2,13 @@ import type { Socket } from 'node:net';
 import type { Guards } from '../auth/auth.ts';
 import type { Log } from '../log.ts';
 import type { Tickets } from '../packet/ticket.ts';
-import type { Entrance } from '../transport/transport.ts';
+import type { Entrance, TransportSocket } from '../transport/transport.ts';
 import type { Compression } from '../wire/compression.ts';
 import type { Access } from './access.ts';
 import type { Admission } from './admission.ts';
 import type { Attempts } from './attempts.ts';
 import type { Cork } from './cork.ts';
-import type { Deadlines } from './deadlines.ts';
+import type { Deadlines } from '../transport/deadlines.ts';
 import type { Debts } from './debts.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { InTurn } from './inturn.ts';
@@ -30,6 +30,11 @@ export interface HttpPeer {
   readonly entrance: Entrance;
   /** Grows as it takes what it is sent: see TransportSocket. */
   taken(): number;
+}
+
+export function peerOf(id: number, socket: TransportSocket): HttpPeer {
+  const { ip, proxied, secure, entrance } = socket;
+  return { id, ip, proxied, secure, entrance, taken: () => socket.taken };
 }
 
 /** Takes a stream that speaks HTTP; the bytes already read stand in front of it again. */

@@ -5,7 +5,7 @@ import type { Engine, Fault, Receiver } from '../wire/engine.ts';
 import { giveMemory } from '../wire/spare.ts';
 import type { Client } from './client.ts';
 import type { Cork } from './cork.ts';
-import type { Deadlines } from './deadlines.ts';
+import type { Deadlines } from '../transport/deadlines.ts';
 import type { LimitName, LimitValues } from './limits.ts';
 import { MessageTime } from './messagetime.ts';
 import type { Output } from './output.ts';

@@ -1,5 +1,5 @@
 import type { Kind } from './client.ts';
-import { type Deadline, type Deadlines, TICKS } from './deadlines.ts';
+import { type Deadline, type Deadlines, TICKS } from '../transport/deadlines.ts';
 import type { LimitName, LimitValues } from './limits.ts';
 
 /** A client whose signs of life are looked for. */

@@ -1,4 +1,4 @@
-import type { Deadline, Deadlines } from './deadlines.ts';
+import type { Deadline, Deadlines } from '../transport/deadlines.ts';
 
 /** The time that a message has from its first byte to its last: bytes that trickle for ever are no life. */
 export class MessageTime implements Deadline {

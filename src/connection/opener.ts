@@ -9,8 +9,8 @@ import type { RateName } from './admission.ts';
 import { Bystander, DEAF } from './bystander.ts';
 import { Candidate } from './candidate.ts';
 import { Connection } from './connection.ts';
-import type { ConnectionContext } from './context.ts';
-import type { Deadline } from './deadlines.ts';
+import { type ConnectionContext, peerOf } from './context.ts';
+import type { Deadline } from '../transport/deadlines.ts';
 import type { Live, Stoppable } from './live.ts';
 import { readOpening } from './opening.ts';
 import { Output } from './output.ts';
@@ -44,6 +44,8 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
   private http = true;
   /** Whether the log is to say at which limit it ended: of many it says so once. */
   private isNews = true;
+  /** The tick that it came in. */
+  readonly since: number;
   /** There is no room for it. */
   private turnedAway = false;
   /** The peer's FIN has come while the resource was asked. */
@@ -62,6 +64,8 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
     this.over = over;
     this.list = context.waiting;
     this.id = ++context.lastId;
+    context.deadlines.arm(this, context.values.headTimeout);
+    this.since = context.deadlines.tick;
   }
 
   /**
@@ -72,16 +76,18 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
     const opener = new Opener(context, socket, over);
     socket.reader = opener;
     context.waiting.add(opener);
-    context.deadlines.arm(opener, context.values.headTimeout);
     if (context.log.wants('debug')) {
       context.log.debug(`${opener.who}: accepted`, { id: opener.id, ip: opener.ip, port: socket.port });
     }
   }
 
   /** It has waited longest with its request, and another one comes. */
-  giveWay(): void {
+  giveWay(limit: 'maxHandshakes' | 'maxClients'): void {
+    const { admission } = this.context;
     this.list.delete(this);
-    this.context.admission.refused('maxHandshakes', this.ip);
+    admission.gaveWay(limit, this.ip);
+    admission.leave(this.ip);
+    this.state = 'gone';
     this.socket.destroy();
   }
 
@@ -134,11 +140,11 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
 
   onClose(): void {
     if (this.state === 'reading' && this.bytes.length > 0) this.log('left before its request was complete');
+    if (this.state !== 'gone') this.context.admission.leave(this.ip);
     if (this.state !== 'handed') this.state = 'gone';
     this.context.deadlines.disarm(this);
     this.output?.dispose();
     this.list.delete(this);
-    this.context.admission.leave(this.ip);
     if (this.turnedAway) this.context.admission.wentAway();
     if (this.over !== null) this.context.admission.heardOut();
   }
@@ -158,14 +164,7 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
     }
     if (!wantsUpgrade(head)) {
       this.handed();
-      handOver(this.socket.detach(this.bytes), {
-        id: this.id,
-        ip: this.socket.ip,
-        proxied: this.socket.proxied,
-        secure: this.socket.secure,
-        entrance: this.socket.entrance,
-        taken: () => this.socket.taken,
-      });
+      handOver(this.socket.detach(this.bytes), peerOf(this.id, this.socket));
       return;
     }
     const { ip, entrance } = this.socket;

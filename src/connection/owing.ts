@@ -1,6 +1,6 @@
 import type { TransportSocket } from '../transport/transport.ts';
 import type { Cork } from './cork.ts';
-import type { Deadline, Deadlines } from './deadlines.ts';
+import type { Deadline, Deadlines } from '../transport/deadlines.ts';
 import { Debt, type Debtor, type Debts } from './debts.ts';
 import type { LimitValues } from './limits.ts';
 

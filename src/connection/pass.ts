@@ -1,6 +1,6 @@
 import type { Auth, Granted } from '../auth/auth.ts';
 import { CLOSE } from '../errors.ts';
-import type { Deadline, Deadlines } from './deadlines.ts';
+import type { Deadline, Deadlines } from '../transport/deadlines.ts';
 
 /** Seconds: a clock that is set, or a time that never comes, is looked at again after this. */
 const LOOK_AGAIN = 3600;

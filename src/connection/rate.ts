@@ -1,4 +1,4 @@
-import { type Deadline, type Deadlines, TICKS } from './deadlines.ts';
+import { type Deadline, type Deadlines, TICKS } from '../transport/deadlines.ts';
 import type { LimitValues } from './limits.ts';
 
 /** Who may not go on until what it has sent is paid for. */

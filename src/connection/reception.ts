@@ -1,4 +1,5 @@
 import type { Lobby, TransportSocket } from '../transport/transport.ts';
+import { TICKS } from '../transport/deadlines.ts';
 import type { ConnectionContext } from './context.ts';
 import { Opener } from './opener.ts';
 
@@ -15,6 +16,7 @@ export class Reception implements Lobby {
     const { context } = this;
     const { admission } = context;
     const { ip } = socket;
+    if (!counted) this.makeRoom();
     if (context.draining || (!counted && admission.enter(ip) !== null)) {
       if (counted) admission.leave(ip);
       socket.destroy();
@@ -26,19 +28,33 @@ export class Reception implements Lobby {
       socket.destroy();
       return;
     }
-    this.makeRoom();
+    const { waiting, values } = context;
+    if (values.maxHandshakes > 0 && waiting.size >= values.maxHandshakes) this.oldest(0)?.giveWay('maxHandshakes');
     Opener.take(context, socket, over);
   };
 
-  /** If too many wait, the oldest goes: an honest client's request comes close behind its connection, and it is soon none of them. */
+  /** Those who have kept silent for a second make room for one more. */
   private makeRoom(): void {
-    const { waiting, values } = this.context;
-    if (values.maxHandshakes === 0 || waiting.size < values.maxHandshakes) return;
-    if (waiting.oldest instanceof Opener) waiting.oldest.giveWay();
+    let oldest: Opener | null;
+    while (this.context.admission.full && (oldest = this.oldest(TICKS)) !== null) oldest.giveWay('maxClients');
+  }
+
+  /**
+   * Who goes if too many wait: an honest client's request comes close behind its connection, so it is soon none of them.
+   * @param ticks for which it must have waited
+   */
+  private oldest(ticks: number): Opener | null {
+    const { waiting, deadlines } = this.context;
+    const { oldest } = waiting;
+    return oldest instanceof Opener && deadlines.tick - oldest.since >= ticks ? oldest : null;
   }
 
   get most(): number {
     return this.context.values.maxHandshakes;
+  }
+
+  get full(): boolean {
+    return this.context.admission.full;
   }
 
   /** Nobody is told here why: that would take a TLS handshake. */
@@ -58,8 +74,9 @@ export class Reception implements Lobby {
     this.context.admission.leave(ip);
   }
 
-  over(limit: 'tlsTimeout' | 'maxHandshakes', ip: string): void {
-    if (limit === 'maxHandshakes') this.context.admission.refused(limit, ip);
-    else this.context.limits.over(limit); // the transport has said it
+  over(limit: 'tlsTimeout' | 'maxHandshakes' | 'maxClients', ip: string): void {
+    if (limit === 'tlsTimeout')
+      this.context.limits.over(limit); // the transport has said it
+    else this.context.admission.gaveWay(limit, ip);
   }
 }

@@ -7,7 +7,6 @@ import { Admission } from '../connection/admission.ts';
 import { Attempts } from '../connection/attempts.ts';
 import type { ConnectionContext } from '../connection/context.ts';
 import { Cork } from '../connection/cork.ts';
-import { Deadlines } from '../connection/deadlines.ts';
 import { Debts } from '../connection/debts.ts';
 import { Heartbeat } from '../connection/heartbeat.ts';
 import { InTurn } from '../connection/inturn.ts';
@@ -26,6 +25,7 @@ import { loadResources, type Refused } from '../resource/loader.ts';
 import { Router } from '../resource/router.ts';
 import { ResourceServer, type ServerContext } from '../resource/server.ts';
 import { takesDirect } from '../transport/address.ts';
+import { Deadlines } from '../transport/deadlines.ts';
 import { ProxyGate } from '../transport/proxied.ts';
 import { chooseTransport, type TransportChoice } from '../transport/selftest.ts';
 import { NetTransport } from '../transport/tcp.ts';
@@ -78,6 +78,7 @@ export class Daemon {
     this.gate = new ProxyGate(
       {
         trusts: (ip) => this.access.isProxy(ip),
+        deadlines: this.deadlines,
         timeout: this.plan.limits.proxyTimeout,
         late: () => this.limits.over('proxyTimeout').text,
       },
@@ -186,7 +187,9 @@ export class Daemon {
     this.context = context;
     const { gate } = this;
     const reception = new Reception(context);
-    const transport = new NetTransport({ ...values.tcp, tls: this.plan.tls, gate, lobby: reception }, log, intake);
+    const { tls } = this.plan;
+    const options = { ...values.tcp, tls, gate, lobby: reception, deadlines };
+    const transport = new NetTransport(options, log, intake);
     try {
       for (const address of this.plan.addresses) {
         // oxlint-disable-next-line no-await-in-loop -- the first that fails is the one to be told of

@@ -5,7 +5,7 @@ import type { Access, Provenance } from '../connection/access.ts';
 import type { Admission } from '../connection/admission.ts';
 import type { Attempts } from '../connection/attempts.ts';
 import type { HttpPeer } from '../connection/context.ts';
-import type { Deadline, Deadlines } from '../connection/deadlines.ts';
+import type { Deadline, Deadlines } from '../transport/deadlines.ts';
 import { Debt, type Debtor, type Debts } from '../connection/debts.ts';
 import { Rate } from '../connection/rate.ts';
 import type { Limits } from '../connection/limits.ts';

@@ -1,4 +1,4 @@
-import type { Deadline, Deadlines } from '../connection/deadlines.ts';
+import type { Deadline, Deadlines } from '../transport/deadlines.ts';
 
 /** What {@link inTime} resolves to when the promise has not settled. */
 export const LATE = Symbol('late');

@@ -1,5 +1,5 @@
 import { type ClientLink, type Identity, LinkedClient } from '../connection/client.ts';
-import type { Deadlines } from '../connection/deadlines.ts';
+import type { Deadlines } from '../transport/deadlines.ts';
 import type { Debts } from '../connection/debts.ts';
 import { type MessageSource, sendWhole } from '../connection/fragments.ts';
 import type { Limits } from '../connection/limits.ts';

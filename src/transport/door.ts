@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ProxyClient } from '../wire/proxy.ts';
 import type { ListenAddress } from './address.ts';
+import { type Deadlines, TICKS } from './deadlines.ts';
 import { peerAddress } from './socket.ts';
 import type { Accept, Lobby } from './transport.ts';
 
@@ -9,21 +10,29 @@ function keyOf(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress}`;
 }
 
+interface Waiting {
+  readonly socket: Socket;
+  /** The tick that it came in. */
+  readonly since: number;
+}
+
 /** A listener's way in, and who waits there: sockets whose PROXY header, first byte, or TLS handshake is still to come. */
 export class Door {
   readonly address: ListenAddress;
   readonly accept: Accept;
-  private readonly waiting = new Map<string, Socket>();
+  private readonly waiting = new Map<string, Waiting>();
   /** Whom those are from of which a proxy has said so. */
   private readonly clients = new Map<string, ProxyClient>();
   /** By what address the lobby has counted them. */
   private readonly counted = new Map<string, string>();
   private readonly lobby: Lobby | undefined;
+  private readonly deadlines: Deadlines;
 
-  constructor(address: ListenAddress, accept: Accept, lobby: Lobby | undefined) {
+  constructor(address: ListenAddress, accept: Accept, lobby: Lobby | undefined, deadlines: Deadlines) {
     this.address = address;
     this.accept = accept;
     this.lobby = lobby;
+    this.deadlines = deadlines;
   }
 
   /**
@@ -33,16 +42,18 @@ export class Door {
   enter(socket: Socket): boolean {
     const { lobby, waiting } = this;
     const key = keyOf(socket);
-    if (waiting.get(key) === socket) return true;
+    if (waiting.get(key)?.socket === socket) return true;
+    const since = this.deadlines.read();
     const ip = peerAddress(socket.remoteAddress, false);
     if (lobby !== undefined && ip !== null) {
+      while (lobby.full && this.sendAway(lobby, 'maxClients', since - TICKS));
       if (!lobby.enter(ip)) return false;
       this.counted.set(key, ip);
-      this.makeRoom(lobby);
+      if (lobby.most > 0 && waiting.size >= lobby.most) this.sendAway(lobby, 'maxHandshakes', since);
     }
-    waiting.set(key, socket);
+    waiting.set(key, { socket, since });
     socket.once('close', () => {
-      if (waiting.get(key) === socket) this.leave(key);
+      if (waiting.get(key)?.socket === socket) this.leave(key);
     });
     return true;
   }
@@ -78,16 +89,18 @@ export class Door {
 
   /** Nobody knows them yet: they all go. */
   clear(): void {
-    for (const socket of this.waiting.values()) socket.destroy();
+    for (const { socket } of this.waiting.values()) socket.destroy();
   }
 
-  private makeRoom(lobby: Lobby): void {
-    for (const [key, socket] of this.waiting) {
-      if (lobby.most === 0 || this.waiting.size < lobby.most) return;
-      lobby.over('maxHandshakes', this.counted.get(key) ?? '');
-      this.leave(key);
-      socket.destroy();
-    }
+  /** Who has waited longest goes, if it came in that tick or before. @returns whether it did. */
+  private sendAway(lobby: Lobby, limit: 'maxClients' | 'maxHandshakes', tick: number): boolean {
+    const oldest = this.waiting.entries().next().value;
+    if (oldest === undefined || oldest[1].since > tick) return false;
+    const [key, { socket }] = oldest;
+    lobby.over(limit, this.counted.get(key) ?? '');
+    this.leave(key);
+    socket.destroy();
+    return true;
   }
 
   private leave(key: string): void {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Log } from '../log.ts';
 import { type ProxyClient, readProxyHeader } from '../wire/proxy.ts';
+import { deadlineOf, type Deadlines } from './deadlines.ts';
 import { peerAddress } from './socket.ts';
 
 /** A client that the proxy's header does not name: health checks, and what comes to the proxy by a Unix socket. */
@@ -9,6 +10,7 @@ const UNNAMED: ProxyClient = { ip: 'unknown', port: 0 };
 interface GateOptions {
   /** Whether the peer at `ip` may say whom it speaks for. */
   trusts(ip: string): boolean;
+  readonly deadlines: Deadlines;
   /** Seconds that it may take to say so. */
   readonly timeout: number;
   /** Counts one that took longer. @returns what the log says of it. */
@@ -55,20 +57,22 @@ export class ProxyGate {
       this.refused.malformed++;
       refuse(`sends no PROXY header that can be read on ${url}: ${why}`);
     };
-    const late = setTimeout(() => refuse(`on ${url}: ${options.late()}`), options.timeout * 1000);
+    const { deadlines } = options;
+    const late = deadlineOf(() => refuse(`on ${url}: ${options.late()}`));
+    deadlines.arm(late, options.timeout);
     const onEnd = (): void => {
       // Proxies look whether we are there, and leave without a word.
       if (bytes.length === 0) refuse(`says nothing on ${url}`, 'debug');
       else malformed('it ends in the middle');
     };
-    const onClose = (): void => clearTimeout(late);
+    const onClose = (): void => deadlines.disarm(late);
     const onReadable = (): void => {
       const chunk: Buffer | null = socket.read();
       if (chunk === null) return;
       bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
       const header = readProxyHeader(bytes);
       if (header.type === 'more') return;
-      clearTimeout(late);
+      deadlines.disarm(late);
       socket.off('readable', onReadable).off('end', onEnd).off('close', onClose);
       if (header.type === 'malformed') {
         malformed(header.why);

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { messageOf, WebsockError } from '../errors.ts';
 import { SILENT } from '../log.ts';
 import { parseAddresses } from './address.ts';
+import { Deadlines } from './deadlines.ts';
 import { type Intake, NetTransport } from './tcp.ts';
 import type { Reader, TransportSocket } from './transport.ts';
 
@@ -47,7 +48,11 @@ export async function chooseTransport(wanted: 'auto' | 'net' | 'direct'): Promis
  */
 export async function tryOut(intake: Intake): Promise<void> {
   const trial = new Trial();
-  const transport = new NetTransport({ keepAlive: 60, backlog: 2, tls: undefined }, SILENT, intake);
+  const transport = new NetTransport(
+    { keepAlive: 60, backlog: 2, tls: undefined, deadlines: new Deadlines() },
+    SILENT,
+    intake,
+  );
   const listener = await transport.listen(parseAddresses('tcp://127.0.0.1:0')[0], (socket) => trial.take(socket));
   const port = Number(listener.endpoints[0].split(':')[1]);
   let late: NodeJS.Timeout | undefined;

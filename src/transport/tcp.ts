@@ -6,6 +6,7 @@ import { messageOf, WebsockError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { refusalResponse } from '../wire/handshake.ts';
 import { formatEndpoint, isLoopback, type ListenAddress, takesDirect } from './address.ts';
+import { deadlineOf, type Deadlines } from './deadlines.ts';
 import { Door } from './door.ts';
 import type { ProxyGate } from './proxied.ts';
 import { peerAddress, StreamSocket } from './socket.ts';
@@ -22,6 +23,8 @@ export interface NetOptions {
   readonly keepAlive: number;
   /** Length of the kernel's queue of connections not yet accepted. */
   readonly backlog: number;
+  /** For those who have to speak by a time. */
+  readonly deadlines: Deadlines;
   /** undefined: no listener may ask for TLS. */
   readonly tls: TlsOptions | undefined;
   /** For listeners with `proxyProtocol=true`; undefined: there are none. */
@@ -67,7 +70,8 @@ export class NetTransport implements Transport {
   }
 
   async listen(address: ListenAddress, accept: Accept): Promise<Listener> {
-    const door = new Door(address, accept, this.options.lobby);
+    const { lobby, deadlines } = this.options;
+    const door = new Door(address, accept, lobby, deadlines);
     let opened: Opened[];
     if (address.path !== undefined) {
       await removeStale(address.path);
@@ -187,30 +191,29 @@ export class NetTransport implements Transport {
   /** Looks at the first byte: TLS, or plain text where that is served too, or a client at the wrong door. */
   private sniff(socket: Socket, door: Door, entrance: Entrance, tls: TlsServer): void {
     const { address } = door;
+    const { deadlines, tls: { timeout = 0 } = {} } = this.options;
     if (!door.enter(socket)) {
       socket.destroy();
       return;
     }
-    const late = setTimeout(
-      () => {
-        const ip = door.ipOf(socket);
-        door.late(socket);
-        this.log.info(`${ip} sent nothing on ${address.url}`, { ip });
-        socket.destroy();
-      },
-      (this.options.tls?.timeout ?? 0) * 1000,
-    );
+    const late = deadlineOf(() => {
+      const ip = door.ipOf(socket);
+      door.late(socket);
+      this.log.info(`${ip} sent nothing on ${address.url}`, { ip });
+      socket.destroy();
+    });
+    deadlines.arm(late, timeout);
     const onEnd = (): void => void socket.end();
     const onError = (error: Error): void => {
       this.log.debug(`${door.ipOf(socket)} left before it sent a byte: ${error.message}`);
     };
     socket.on('error', onError);
-    socket.once('close', () => clearTimeout(late));
+    socket.once('close', () => deadlines.disarm(late));
     socket.once('end', onEnd);
     socket.once('readable', () => {
       const first: Buffer | null = socket.read(1);
       if (first === null) return;
-      clearTimeout(late);
+      deadlines.disarm(late);
       socket.off('error', onError);
       socket.off('end', onEnd);
       socket.unshift(first);
@@ -226,9 +229,11 @@ export class NetTransport implements Transport {
   private refusePlain(socket: Socket, door: Door): void {
     const ip = door.ipOf(socket);
     this.log.info(`${ip} spoke plain text on ${door.address.url}: refused`, { ip });
-    const gone = setTimeout(() => socket.destroy(), 1000);
+    const { deadlines } = this.options;
+    const gone = deadlineOf(() => socket.destroy());
+    deadlines.arm(gone, 1);
     socket.on('error', (error) => this.log.debug(`${ip}: ${error.message}`));
-    socket.once('close', () => clearTimeout(gone));
+    socket.once('close', () => deadlines.disarm(gone));
     socket.end(NOT_TLS, 'latin1');
     socket.resume();
   }

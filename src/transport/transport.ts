@@ -23,6 +23,8 @@ export type Accept = (socket: TransportSocket, counted: boolean) => void;
 export interface Lobby {
   /** How many may wait at one listener: one more, and who has waited longest goes. 0: as many as come. */
   readonly most: number;
+  /** There is no room for one more, wherever it waits: who has waited longest goes, if a second or more. */
+  readonly full: boolean;
   /** One from `ip` begins to wait. @returns whether it may. */
   enter(ip: string): boolean;
   /** It turns out to be from `to`: `from` is a proxy. @returns whether it may go on waiting. */
@@ -30,7 +32,7 @@ export interface Lobby {
   /** It has gone before it was accepted. */
   leave(ip: string): void;
   /** It goes for this. */
-  over(limit: 'tlsTimeout' | 'maxHandshakes', ip: string): void;
+  over(limit: 'tlsTimeout' | 'maxHandshakes' | 'maxClients', ip: string): void;
 }
 
 export interface Listener {

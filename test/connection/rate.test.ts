@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { Deadlines } from '../../src/connection/deadlines.ts';
+import { Deadlines } from '../../src/transport/deadlines.ts';
 import { Rate } from '../../src/connection/rate.ts';
 import { LIMIT_VALUES, settle } from '../support/fakes.ts';
 import { frame } from '../support/frames.ts';

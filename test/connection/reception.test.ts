@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { Reception } from '../../src/connection/reception.ts';
 import {
   type ContextOptions,
@@ -135,6 +135,32 @@ describe('maxHandshakes', () => {
     expect(context.log.at('warn')).toEqual([
       `warn ${OTHER} closed, it was the oldest: over [limits] maxHandshakes: ${text}`,
     ]);
+  });
+
+  test('without room one goes that has kept silent for a second: who has just come is left his time', () => {
+    jest.useFakeTimers();
+    try {
+      const { come, context } = open({ maxClients: 3 });
+      const client = come(IP);
+      client.say(head());
+      const silent = [come(OTHER), come(OTHER)];
+      const early = come(IP);
+      early.say(head());
+      expect(silent.map(({ destroyed }) => destroyed)).toEqual([false, false]);
+      expect(early.drop().toString()).toContain('Too many connections');
+      early.reader.onClose(null);
+      jest.advanceTimersByTime(1200);
+      const honest = come(IP);
+      honest.say(head());
+      expect(honest.drop().toString()).toContain('"opcode":"ready"');
+      expect(silent.map(({ destroyed }) => destroyed)).toEqual([true, false]);
+      // It counts no more from when it was told to go, and not twice.
+      expect(context.admission.count).toBe(3);
+      silent[0].reader.onClose(null);
+      expect([context.admission.count, context.limits.counters.maxClients]).toEqual([3, 2]);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   test('a burst within one turn of the event loop leaves no more than that, and 0 is no limit', () => {

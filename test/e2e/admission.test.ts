@@ -53,6 +53,26 @@ describe.each([
     }
   });
 
+  test('that fill maxClients and its headroom make room for who speaks, when they have had a second', async () => {
+    const daemon = await start('maxClients=5\nmaxHandshakes=0');
+    try {
+      const port = daemon.ports[index];
+      const peers = await silent(port, 50);
+      let honest: WebPeer | null = null;
+      while (honest === null) {
+        // oxlint-disable-next-line no-await-in-loop
+        honest = await web(port).catch(() => null);
+      }
+      await honest.nothingElse();
+      await Promise.all(peers.slice(0, 5).map((peer) => peer.gone()));
+      expect(daemon.out).toContain(' 127.0.0.1 refused: over [limits] maxClients: Too many connections');
+      await honest.close();
+      for (const peer of peers) peer.destroy();
+    } finally {
+      await daemon.dispose();
+    }
+  });
+
   test('count for maxPerIP: another address finds room', async () => {
     const daemon = await start('maxPerIP=2\nmaxClients=20\nmaxHandshakes=0');
     try {

@@ -150,11 +150,13 @@ test.each([
 const BUG = `
   import { connect } from 'node:net';
   import { parseAddresses } from '${ROOT}/dist/transport/address.js';
+  import { Deadlines } from '${ROOT}/dist/transport/deadlines.js';
   import { chooseTransport } from '${ROOT}/dist/transport/selftest.js';
   import { NetTransport } from '${ROOT}/dist/transport/tcp.js';
   const log = { error() {}, warn() {}, info() {}, debug() {}, wants: () => false };
   const { name, intake } = await chooseTransport(process.argv[1]);
-  const transport = new NetTransport({ keepAlive: 60, backlog: 5, tls: undefined }, log, intake);
+  const options = { keepAlive: 60, backlog: 5, tls: undefined, deadlines: new Deadlines() };
+  const transport = new NetTransport(options, log, intake);
   process.on('uncaughtException', (error) => console.log('uncaught', error.message));
   const bug = (where, before = () => {}) => () => { before(); throw new Error(where); };
   let accepted;

@@ -5,7 +5,7 @@ import { Admission } from '../../src/connection/admission.ts';
 import { Attempts } from '../../src/connection/attempts.ts';
 import type { ConnectionContext, HttpPeer } from '../../src/connection/context.ts';
 import { Cork } from '../../src/connection/cork.ts';
-import { Deadlines } from '../../src/connection/deadlines.ts';
+import { Deadlines } from '../../src/transport/deadlines.ts';
 import { Debts } from '../../src/connection/debts.ts';
 import { Heartbeat } from '../../src/connection/heartbeat.ts';
 import { InTurn } from '../../src/connection/inturn.ts';

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseAddresses } from '../../src/transport/address.ts';
+import { Deadlines } from '../../src/transport/deadlines.ts';
 import type { NetOptions } from '../../src/transport/tcp.ts';
 import type { Listener, Transport } from '../../src/transport/transport.ts';
 import { SOON_MOST } from '../../src/transport/turn.ts';
@@ -33,7 +34,10 @@ export class Site {
 
   async listen(adress: string, options: Partial<NetOptions> & { timeout?: number } = {}): Promise<Listener> {
     const tls = { certificates: certificates(this.certificate), timeout: options.timeout ?? 5 };
-    const transport = this.create({ keepAlive: 60, backlog: 511, tls, ...options }, this.log);
+    const transport = this.create(
+      { keepAlive: 60, backlog: 511, tls, deadlines: new Deadlines(), ...options },
+      this.log,
+    );
     const listener = await transport.listen(parseAddresses(adress)[0], this.door.accept);
     this.listeners.push(listener);
     return listener;

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { certificates, makeCertificate } from '../support/certificate.ts';
 import { withProgram } from '../support/program.ts';
 import { type CreateTransport, Site } from './contract.ts';
+import { Deadlines } from '../../src/transport/deadlines.ts';
 import { dial, dialTls, FakeLobby, portOf, readAll, readBytes } from './peers.ts';
 
 const withPerl = withProgram('perl', 'perl-base');
@@ -297,7 +298,7 @@ export function listeningContract(name: string, create: CreateTransport): void {
 
     test('whom the lobby does not let in is gone at once', async () => {
       const lobby = new FakeLobby();
-      lobby.full = true;
+      lobby.shut = true;
       const listener = await site.listen('wss://127.0.0.1:0', { lobby });
       const peer = site.track(await dial({ port: portOf(listener) }));
       peer.resume();
@@ -321,6 +322,33 @@ export function listeningContract(name: string, create: CreateTransport): void {
       expect((await site.door.take()).socket.secure).toBe(true);
       expect(lobby.told).toEqual(['enter', 'enter', 'enter', 'maxHandshakes 127.0.0.1', 'leave']);
       expect([second.destroyed, honest.destroyed]).toEqual([false, false]);
+    });
+
+    test('if there is no room, one goes that has waited for a second, and nobody who has just come', async () => {
+      const lobby = new FakeLobby();
+      let tick = 0;
+      const deadlines = Object.assign(new Deadlines(), { read: () => tick });
+      const listener = await site.listen('wss://127.0.0.1:0', { lobby, deadlines });
+      const port = portOf(listener);
+      const peers = [];
+      for (const [now, full] of [
+        [0, false],
+        [5, true],
+        [11, true],
+      ] as const) {
+        tick = now;
+        lobby.full = full;
+        const before = lobby.told.length;
+        // oxlint-disable-next-line no-await-in-loop
+        peers.push(site.track(await dial({ port })));
+        // oxlint-disable-next-line no-await-in-loop
+        await lobby.until(() => lobby.told.length > before);
+      }
+      peers[0].resume();
+      await once(peers[0], 'end');
+      expect(lobby.told).toEqual(['enter', 'enter', 'maxClients 127.0.0.1', 'leave', 'enter']);
+      expect(peers.map(({ destroyed }) => destroyed)).toEqual([false, false, false]);
+      expect(peers.map(({ readableEnded }) => readableEnded)).toEqual([true, false, false]);
     });
 
     test('a plain listener has nobody wait: who is accepted is not counted yet', async () => {

@@ -104,19 +104,20 @@ export class Door {
 /** Writes down who comes and goes. */
 export class FakeLobby implements Lobby {
   most = 0;
-  /** Nobody is let in. */
   full = false;
+  /** Nobody is let in. */
+  shut = false;
   told: string[] = [];
   private waiters: (() => void)[] = [];
 
   enter(): boolean {
     this.tell('enter');
-    return !this.full;
+    return !this.shut;
   }
 
   move(from: string, to: string): boolean {
     this.tell(`move ${from} ${to}`);
-    return !this.full;
+    return !this.shut;
   }
 
   leave(): void {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
+import { Deadlines } from '../../src/transport/deadlines.ts';
 import { takeDirect } from '../../src/transport/direct.ts';
 import { ProxyGate } from '../../src/transport/proxied.ts';
 import { NetTransport } from '../../src/transport/tcp.ts';
@@ -28,7 +29,8 @@ afterEach(() => site.close());
 
 async function listen(scheme: 'ws' | 'wss' | 'ws+wss', timeout = 5, lobby?: FakeLobby): Promise<Listener> {
   const late = (): string => `late ${++lates}`;
-  gate = new ProxyGate({ trusts: (ip) => trusted && ip === '127.0.0.1', timeout, late }, site.log);
+  const trusts = (ip: string): boolean => trusted && ip === '127.0.0.1';
+  gate = new ProxyGate({ trusts, deadlines: new Deadlines(), timeout, late }, site.log);
   return site.listen(`${scheme}://127.0.0.1:0?proxyProtocol=true`, { gate, lobby });
 }
 
@@ -61,7 +63,7 @@ describe('who waits behind a proxy', () => {
     const listener = await listen('ws', 5, lobby);
     const peer = await peerOf(listener);
     await lobby.until(() => lobby.told.length === 1);
-    lobby.full = true;
+    lobby.shut = true;
     peer.write(V1);
     await over(peer);
     await lobby.until(() => lobby.told.length === 3);

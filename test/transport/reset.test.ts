@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, expect, test } from '@jest/globals';
+import { Deadlines } from '../../src/transport/deadlines.ts';
 import { parseAddresses } from '../../src/transport/address.ts';
 import { takeDirect } from '../../src/transport/direct.ts';
 import { NetTransport } from '../../src/transport/tcp.ts';
@@ -32,7 +33,7 @@ test.each([
       hear();
     };
     const transport = new NetTransport(
-      { keepAlive: 60, backlog: 16, tls: undefined },
+      { keepAlive: 60, backlog: 16, tls: undefined, deadlines: new Deadlines() },
       { error: note, warn: note, info: note, debug: note, wants: () => true },
       intake,
     );

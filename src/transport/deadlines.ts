@@ -7,6 +7,11 @@ export interface Deadline {
   expire(): void;
 }
 
+/** One for an object that has no place for its links. */
+export function deadlineOf(expire: () => void): Deadline {
+  return { slot: null, before: null, after: null, expire };
+}
+
 /** Milliseconds between two looks at the clock. */
 const TICK = 100;
 /** Of {@link Deadlines.tick} in a second. */

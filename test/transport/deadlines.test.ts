@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { type Deadline, Deadlines } from '../../src/connection/deadlines.ts';
+import { type Deadline, Deadlines } from '../../src/transport/deadlines.ts';
 
 /** Two ticks: one until the time is up for certain, one until somebody looks. */
 const LATEST = 200;
