@@ -20,7 +20,7 @@ const project = {
 const ON_NET = ['behind', 'closing', 'droppable', 'hostile', 'http', 'limits', 'stop'];
 
 export default {
-  testTimeout: 30000,
+  testTimeout: 60000,
   // One more than there are CPUs: most end-to-end tests wait most of the time.
   maxWorkers: availableParallelism() + 1,
   projects: [

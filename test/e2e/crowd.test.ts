@@ -81,7 +81,7 @@ test(`${CROWD} clients hear a broadcast once each; when they have left, nothing 
   expect(after.resources.Timeout ?? 0).toBe(before.resources.Timeout ?? 0);
   // 2000 connections more: had each left 1 KiB behind, it would be 2 MiB.
   expect(after.heapUsed - before.heapUsed).toBeLessThan(2 * MIB);
-});
+}, 180_000);
 
 test('nobody is written to who has left: a broadcast is delivered to the rest', async () => {
   const url = `ws://127.0.0.1:${daemon.port}/web`;
