@@ -104,7 +104,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     this.socket.reader = this;
     this.context.heartbeat.watch(this);
     if (this.output instanceof ScriptOutput) this.output.startPacing();
-    const corked = cork.begin();
+    const corked = cork.begin(this.output);
     const began = stalls.begin();
     try {
       this.dialog.open();
@@ -125,7 +125,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     // Not `during`: this is the hot path, and a closure for each chunk would be garbage.
     const { cork, deadlines, stalls } = this.context;
     this.seen = deadlines.tick;
-    const corked = cork.begin();
+    const corked = cork.begin(this.output);
     const began = stalls.begin();
     try {
       this.engine.decode(chunk);
@@ -178,7 +178,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     if (!this.ready) return;
     const { cork, stalls } = this.context;
     const began = stalls.begin();
-    cork.during(() => {
+    cork.during(this.output, () => {
       this.engine.resume();
       if (this.ended && this.ready) this.engine.end();
       if (this.ended && this.ready) this.endedByPeer();

@@ -5,6 +5,15 @@ interface Gatherer {
   flush(): void;
 }
 
+/** Whose chunk it is. */
+interface Causer {
+  /** What it has sent so far has brought about much. */
+  onBurst(): void;
+}
+
+/** Bytes that a chunk may have brought about before its next message waits for the next turn of the event loop. */
+const BURST = 1 << 18;
+
 /** So many empty gathers are kept for the next chunk. */
 const SPARE_MOST = 1024;
 
@@ -26,6 +35,9 @@ export class Cork {
   /** Who has to be flushed at the end. Nearly always it is one, who needs no list. */
   private first: Gatherer | null = null;
   private others: Gatherer[] = [];
+  private causer: Causer | null = null;
+  /** Bytes that were written before the end of the chunk. */
+  private wrote = 0;
 
   /** Remembers who has to be flushed at the end. */
   add(gatherer: Gatherer): void {
@@ -63,16 +75,24 @@ export class Cork {
     return !this.kept;
   }
 
-  /** Begins to gather. @returns whether it did: false inside another chunk, whose end will flush. */
-  begin(): boolean {
+  /** Begins to gather what `causer` brings about. @returns whether it did: false inside another chunk, whose end will flush. */
+  begin(causer: Causer | null): boolean {
     if (this.active) return false;
     this.active = true;
+    this.causer = causer;
+    this.wrote = 0;
     return true;
   }
 
+  /** So many bytes were written before the end of the chunk. However long the message is that they are of, it is the next that waits. */
+  burst(wrote: number): void {
+    if (this.wrote >= BURST) this.causer?.onBurst();
+    this.wrote += wrote;
+  }
+
   /** Gathers what `action` causes. */
-  during(action: () => void): void {
-    const corked = this.begin();
+  during(causer: Causer | null, action: () => void): void {
+    const corked = this.begin(causer);
     try {
       action();
     } finally {
@@ -83,6 +103,7 @@ export class Cork {
   /** Writes everything that was gathered. */
   end(): void {
     this.active = false;
+    this.causer = null;
     const { first, others } = this;
     if (first === null) return;
     this.first = null;

@@ -157,7 +157,9 @@ export class Output extends Owing implements FragmentOutput {
     this.gather = null;
     const { size } = gather;
     gather.writeTo(this.socket, this.ended);
-    this.context.cork.give(gather);
+    const { cork } = this.context;
+    cork.give(gather);
+    if (cork.active) cork.burst(size);
     this.watch(size, shared);
   }
 
@@ -194,7 +196,7 @@ export class Output extends Owing implements FragmentOutput {
   complete(): boolean {
     const { held } = this;
     if (held === null) return false; // all has ended
-    this.context.cork.during(() => {
+    this.context.cork.during(null, () => {
       this.write(this.engine.lastFragment);
       held.fragmented = false;
       this.release(false);

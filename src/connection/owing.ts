@@ -107,6 +107,14 @@ export abstract class Owing implements Deadline, Debtor {
     if (this.isFull) this.owner.onBacklog();
   }
 
+  /** Its client's messages bring about much at once: the next one waits until the others had their turn. */
+  onBurst(): void {
+    this.owner.onBacklog();
+    setImmediate(() => {
+      if (!this.isFull) this.owner.onRelief();
+    });
+  }
+
   /** The write deadline: a peer that has taken something since it was armed has its time again. */
   expire(): void {
     const { pending, taken } = this.socket;

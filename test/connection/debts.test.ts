@@ -271,7 +271,7 @@ describe('a message that may be dropped', () => {
     const { context, add } = setUp();
     const reader = add(false);
     expect(reader.output.drops()).toBe(false);
-    context.cork.during(() => {
+    context.cork.during(null, () => {
       reader.send(100);
       expect(reader.output.drops()).toBe(false);
     });
@@ -316,7 +316,7 @@ describe('a message that may be dropped', () => {
   test('never closes its client: it is dropped where half of sendQueue is gathered', () => {
     const { context, add } = setUp({ sendQueue: 1000 });
     const reader = add(false);
-    context.cork.during(() => {
+    context.cork.during(null, () => {
       reader.send(600);
       expect(reader.output.drops()).toBe(true);
     });

@@ -41,7 +41,7 @@ afterEach(() => {
 describe('under a cork', () => {
   test('everything leaves in one write, strings and Buffers in their order', () => {
     const { output, socket, context } = setUp();
-    context.cork.begin();
+    context.cork.begin(null);
     const bytes = Buffer.from('three');
     output.send('one', false);
     output.send('zwölf', false);
@@ -53,7 +53,7 @@ describe('under a cork', () => {
     expect(socket.writes).toEqual([]);
     context.cork.end();
     expect(texts(socket)).toEqual(['one\nzwölf\nthree\n[ping]four\n{"opcode":"next"}\n']);
-    context.cork.begin();
+    context.cork.begin(null);
     context.cork.end();
     expect(socket.writes).toHaveLength(1);
   });
@@ -66,7 +66,7 @@ describe('under a cork', () => {
       onBacklog() {},
       onRelief() {},
     });
-    a.context.cork.begin();
+    a.context.cork.begin(null);
     for (const text of ['1', '2']) {
       a.output.send(text, false);
       other.send(text, false);
@@ -78,7 +78,7 @@ describe('under a cork', () => {
   test('no more is gathered than fits: above 16 KiB it is written meanwhile, in order', () => {
     const { output, socket, context } = setUp();
     const sent = Array.from({ length: 40 }, (_, i) => `${i}${'x'.repeat(1000)}`);
-    context.cork.begin();
+    context.cork.begin(null);
     for (const text of sent) output.send(text, false);
     expect(socket.writes.length).toBeGreaterThan(0);
     expect(output.waiting).toBeLessThan(16_384);
@@ -90,7 +90,7 @@ describe('under a cork', () => {
   test('an action that throws leaves nothing gathered behind', () => {
     const { output, socket, context } = setUp();
     expect(() =>
-      context.cork.during(() => {
+      context.cork.during(null, () => {
         output.send('kept', false);
         throw new Error('a bug');
       }),
@@ -102,8 +102,8 @@ describe('under a cork', () => {
 
   test('a cork inside another gathers with it', () => {
     const { output, socket, context } = setUp();
-    context.cork.during(() => {
-      context.cork.during(() => output.send('inner', false));
+    context.cork.during(null, () => {
+      context.cork.during(null, () => output.send('inner', false));
       expect(socket.writes).toEqual([]);
       output.send('outer', false);
     });
@@ -174,7 +174,7 @@ describe('finish', () => {
 
   test('under a cork everything goes before the FIN', () => {
     const { output, socket, context } = setUp();
-    context.cork.during(() => {
+    context.cork.during(null, () => {
       output.send('one', false);
       output.finish(null, '[close]');
       expect(socket.ended).toBe(true);
@@ -205,7 +205,7 @@ describe('the send queue', () => {
 
   test('what is gathered under a cork counts', () => {
     const { output, context, told } = setUp({ sendQueue: 1000 });
-    context.cork.during(() => {
+    context.cork.during(null, () => {
       expect(output.send('x'.repeat(1500), false)).toBe(true);
       expect(output.waiting).toBe(1501);
       expect(output.send('y', false)).toBe(false);

@@ -63,7 +63,7 @@ afterEach(() => {
 describe('ScriptOutput', () => {
   test('each frame is a write of its own, at least 5 ms after the one before, in order', () => {
     const { output, written, context } = setUp();
-    context.cork.during(() => {
+    context.cork.during(null, () => {
       for (const text of ['one', 'zwei ä', 'three']) output.send(text, false);
     });
     expect(written()).toEqual([['one', 0]]);
