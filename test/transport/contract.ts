@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseAddresses } from '../../src/transport/address.ts';
 import { Deadlines } from '../../src/transport/deadlines.ts';
 import type { NetOptions } from '../../src/transport/tcp.ts';
@@ -18,12 +18,17 @@ export type CreateTransport = (options: NetOptions, log: FakeLog) => Transport;
 
 const MIB4 = Buffer.alloc(4 << 20, 'abcdefghijklmnopqrstuvwxyz');
 
+/** One for all tests of a file: openssl takes longer than most of them. */
+const folder = mkdtempSync(join(tmpdir(), 'websock-certificate-'));
+const certificate = makeCertificate(folder);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
 /** Everything that one test opens, and closes again. */
 export class Site {
   readonly dir = mkdtempSync(join(tmpdir(), 'websock-transport-'));
   readonly log = new FakeLog();
   readonly door = new Door();
-  readonly certificate = makeCertificate(this.dir);
+  readonly certificate = certificate;
   private readonly create: CreateTransport;
   private readonly listeners: Listener[] = [];
   private readonly clients: Socket[] = [];
