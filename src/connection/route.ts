@@ -86,6 +86,11 @@ export interface Route {
   readonly resource: Callbacks;
 }
 
+/** Whether a path is the daemon's own: nothing at or below `/_websock` is ever a resource. */
+export function isReserved(path: string): boolean {
+  return path === '/_websock' || path.startsWith('/_websock/');
+}
+
 /** Finds the route of a path. */
 export interface Routes {
   find(path: string): Route | undefined;

@@ -16,6 +16,7 @@ import { Reception } from '../connection/reception.ts';
 import { Registry } from '../connection/registry.ts';
 import { Stalls } from '../connection/stalls.ts';
 import { messageOf, stackOf, WebsockError } from '../errors.ts';
+import { readAssets } from '../http/assets.ts';
 import { HttpSide } from '../http/side.ts';
 import { LocalHub } from '../hub/local.ts';
 import * as api from '../index.ts';
@@ -156,6 +157,7 @@ export class Daemon {
       guards: this.plan.guards,
       stalls,
       routes: this.router,
+      assets: readAssets(),
       keepAliveTimeout: values.http.keepAliveTimeout,
     });
     const context: ConnectionContext = {

@@ -14,6 +14,7 @@ import type { Runner, Stalls } from '../connection/stalls.ts';
 import { excerpt, type Log } from '../log.ts';
 import type { Tickets } from '../packet/ticket.ts';
 import { closePacket } from '../packet/packet.ts';
+import { type Asset, type Assets, isNamed } from './assets.ts';
 import { InOrder } from './inorder.ts';
 import { type Headers, parseTarget, type Refusal } from '../wire/head.ts';
 
@@ -30,6 +31,7 @@ export interface HttpContext {
   readonly guards: Guards;
   readonly stalls: Stalls;
   readonly routes: Routes;
+  readonly assets: Assets;
   /** Seconds that a kept-alive connection may be idle. */
   readonly keepAliveTimeout: number;
 }
@@ -214,6 +216,18 @@ export class Exchange implements Runner {
     this.write(status, JSON_TYPE, `${json}\n`, headers, status >= 400 && !this.request.complete);
   }
 
+  /** Answers with a file of the daemon's own, or tells who has it already that it is still the same (RFC 9110 §13.1.2). */
+  serve({ type, body, etag, headers }: Asset): void {
+    const all = { ...headers, ETag: etag };
+    if (isNamed(etag, this.headers['if-none-match'])) {
+      this.log('304', 304);
+      this.write(304, null, '', all, false);
+      return;
+    }
+    this.log('200', 200);
+    this.write(200, type, body, all, false);
+  }
+
   /** PROTOCOL.md §3: a complete response, one line of text, and the end of the connection. */
   refuse(refusal: Refusal): void {
     this.log(`refused: ${refusal.status} ${refusal.text}`, refusal.status);
@@ -237,7 +251,8 @@ export class Exchange implements Runner {
     if (this.originAllowed) this.response.setHeader('Access-Control-Allow-Origin', this.origin);
   }
 
-  private write(status: number, type: string, body: string, headers: Headers, close: boolean): void {
+  /** @param type null: there is no body. */
+  private write(status: number, type: string | null, body: string | Buffer, headers: Headers, close: boolean): void {
     const { request, response, connection } = this;
     const { limits } = this.context;
     if (response.headersSent || connection.stream.destroyed) return;
@@ -245,8 +260,8 @@ export class Exchange implements Runner {
     this.allowOrigin();
     connection.last ||= close;
     const closing = connection.last ? { Connection: 'close' } : {};
-    const length = Buffer.byteLength(body);
-    response.writeHead(status, { ...headers, 'Content-Type': type, 'Content-Length': length, ...closing });
+    const content = type === null ? {} : { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) };
+    response.writeHead(status, { ...headers, ...content, ...closing });
     const unread = close && !request.complete;
     request.resume();
     if (!unread) {

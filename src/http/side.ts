@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { HttpPeer } from '../connection/context.ts';
-import { acceptsWeb } from '../connection/route.ts';
+import { acceptsWeb, isReserved } from '../connection/route.ts';
 import { excerpt } from '../log.ts';
 import type { Refusal } from '../wire/head.ts';
 import { hasToken, refusalResponse } from '../wire/handshake.ts';
@@ -10,6 +10,7 @@ import { Exchange, HttpConnection, type HttpContext, TEXT } from './exchange.ts'
 import { answerPost, foreign } from './post.ts';
 
 const ALLOW = 'GET, HEAD, POST, OPTIONS';
+const ALLOW_OWN = 'GET, HEAD, OPTIONS';
 
 /** RFC 9112 §3.2; of several, node:http shows the first alone. HTTP/1.0 needs none. */
 function hasOneHost(request: IncomingMessage): boolean {
@@ -153,10 +154,22 @@ export class HttpSide {
       exchange.refuse(misdirected);
     } else if (expect.toLowerCase() !== '100-continue') {
       exchange.refuse({ status: 417, text: 'the only expectation known is 100-continue' });
-    } else if (request.method === 'POST') void answerPost(this.context, exchange, expectsContinue);
+    } else if (isReserved(exchange.path)) this.own(exchange);
+    else if (request.method === 'POST') void answerPost(this.context, exchange, expectsContinue);
     else if (request.method === 'GET' || request.method === 'HEAD') this.get(exchange);
-    else if (request.method === 'OPTIONS') this.preflight(exchange);
+    else if (request.method === 'OPTIONS') this.preflight(exchange, ALLOW, 'POST');
     else exchange.refuse({ status: 405, text: `${request.method} is not served`, headers: { Allow: ALLOW } });
+  }
+
+  /** What is below `/_websock/`. */
+  private own(exchange: Exchange): void {
+    const { path } = exchange;
+    const { method = '' } = exchange.request;
+    const asset = this.context.assets.get(path);
+    if (asset === undefined) exchange.refuse({ status: 404, text: `no such page: ${excerpt(path)}` });
+    else if (method === 'GET' || method === 'HEAD') exchange.serve(asset);
+    else if (method === 'OPTIONS') this.preflight(exchange, ALLOW_OWN, 'GET, HEAD');
+    else exchange.refuse({ status: 405, text: `${method} is not served here`, headers: { Allow: ALLOW_OWN } });
   }
 
   private get(exchange: Exchange): void {
@@ -176,7 +189,8 @@ export class HttpSide {
     }
   }
 
-  private preflight(exchange: Exchange): void {
+  /** @param methods those that a page may use. */
+  private preflight(exchange: Exchange, allow: string, methods: string): void {
     const { origin, response } = exchange;
     if (origin !== '' && !exchange.originAllowed) {
       exchange.refuse(foreign(origin));
@@ -184,8 +198,8 @@ export class HttpSide {
     }
     exchange.allowOrigin();
     response.writeHead(204, {
-      Allow: ALLOW,
-      'Access-Control-Allow-Methods': 'POST',
+      Allow: allow,
+      'Access-Control-Allow-Methods': methods,
       'Access-Control-Allow-Headers': 'Authorization, Content-Type, Ident',
       'Access-Control-Max-Age': '600',
     });

@@ -1,5 +1,5 @@
 import type { Scheme } from '../connection/client.ts';
-import { type Callbacks, engineOptions, type Route } from '../connection/route.ts';
+import { type Callbacks, engineOptions, isReserved, type Route } from '../connection/route.ts';
 import type { CompressionSettings } from '../wire/deflate.ts';
 import type { Server } from './server.ts';
 
@@ -39,6 +39,7 @@ export function mount(exported: unknown, defaultPath: string, options: MountOpti
   }
   const path = textOf(exported, 'path', defaultPath);
   if (!/^\/[^\s?#]*$/.test(path)) throw new Error(`its path '${path}' does not begin with / or holds a blank, ? or #`);
+  if (isReserved(path)) throw new Error(`its path ${path} is the daemon's own, as all below /_websock/`);
   const app = textOf(exported, 'app', path);
   const dialog = choiceOf(exported, 'dialog', [true, false]);
   const tickets = choiceOf(exported, 'tickets', [false, true]);

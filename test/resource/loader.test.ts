@@ -148,6 +148,8 @@ describe('what is refused', () => {
   test.each([
     ["static path = 'x'", "its path 'x' does not begin with / or holds a blank, ? or #"],
     ["static path = '/a?b'", "its path '/a?b' does not begin with / or holds a blank, ? or #"],
+    ["static path = '/_websock/x'", "its path /_websock/x is the daemon's own, as all below /_websock/"],
+    ["static path = '/_websock'", "its path /_websock is the daemon's own, as all below /_websock/"],
     ['static path = 7', 'its static path is not a text'],
     ["static app = ''", 'its static app is not a text'],
     ["static accepts = ['http']", 'its static accepts is ["http"]: a list of ws, wss, tcp, ssl'],

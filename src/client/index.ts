@@ -1,0 +1,1 @@
+export { describeClose } from './close.ts';
