@@ -1,7 +1,10 @@
-/** PROTOCOL.md §8, for people. */
+/** PROTOCOL.md §8, and what a handshake is refused with, for people. */
 const WORDS: Readonly<Record<number, string>> = {
+  401: 'a token, or another one, is asked for',
+  403: 'not allowed',
+  404: 'there is no such resource',
   1000: 'closed as agreed',
-  1001: 'the daemon is stopping, or the page has gone',
+  1001: 'the daemon is stopping',
   1002: 'protocol error',
   1003: 'this kind of data is not accepted',
   1005: 'closed without a reason',
@@ -17,7 +20,24 @@ const WORDS: Readonly<Record<number, string>> = {
   4429: 'too many connections from this address',
 };
 
+/** Milliseconds over which clients come back that were all told to go at once. */
+const SPREAD = 3000;
+
+/** What to do after a close: nothing more, come back soon but not all at once, or by and by. */
+export type Fate = 'end' | 'soon' | 'backoff';
+
 /** What a close code means, in words. */
 export function describeClose(code: number): string {
   return WORDS[code] ?? `closed with code ${code}`;
+}
+
+/** What the code says of coming back. */
+export function fateOf(code: number): Fate {
+  if (code === 1001 || code === 1012) return 'soon';
+  return [1000, 1002, 1003, 1007, 1008, 1009, 4404, 401, 403, 404].includes(code) ? 'end' : 'backoff';
+}
+
+/** Milliseconds until the next attempt. @param most that the backoff has come to. */
+export function delayOf(fate: Fate, most: number): number {
+  return Math.random() * (fate === 'soon' ? SPREAD : most);
 }

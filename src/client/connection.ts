@@ -1,0 +1,445 @@
+import { delayOf, describeClose, fateOf } from './close.ts';
+import { ClosedError } from './errors.ts';
+import type { Bounds, Payload } from './framing.ts';
+import { call, type Handler, Inbox, type Packet, parsePacket } from './inbox.ts';
+import { Outbox } from './outbox.ts';
+import { attachSignals, makeSocket, type Socket, subprotocols, urlOf } from './socket.ts';
+import type { AnyPacket, Message, Next, Options, PacketMap, PacketOf, State, StateDetail } from './types.ts';
+
+const SESSIONS = 'websock.2';
+/** Messages received, and milliseconds, after which the daemon is told at the latest. */
+const ACK_MESSAGES = 32;
+const ACK_TIME = 1000;
+/** Milliseconds that a message may be handled for, meanwhile the plain dialog is silent: the daemon's default. */
+const HANDLER_TIME = 60_000;
+/** What the daemon says when it closes with 1008, and another token helps. */
+const EXPIRED = 'the token has expired';
+
+/** A connection that comes back, and what is sent and received by it over its life. Made by {@link connect}. */
+export class Connection<Packets extends Record<keyof Packets, object> = PacketMap>
+  implements AsyncIterable<AnyPacket<Packets>>
+{
+  /** Resolves when it is open for the first time; rejects with ClosedError if it is closed for good before. */
+  readonly ready: Promise<{ readonly uuid: string }>;
+  /** What is no packet: other text, binary messages. */
+  onmessage: ((data: string | ArrayBuffer) => void) | null = null;
+  onstate: ((state: State, detail: StateDetail) => void) | null = null;
+  /** So many messages to this client had to be dropped by the daemon while it was away. */
+  onlost: ((count: number) => void) | null = null;
+  /**
+   * It is back. `resumed`: as the one it was, with the same uuid, and `lost` messages were dropped. Else as a new one, with another
+   * uuid, and what was sent to it in between is not known (`lost` is null).
+   */
+  onresumed: ((how: { readonly resumed: boolean; readonly lost: number | null }) => void) | null = null;
+
+  private readonly options: Options;
+  private readonly url: string;
+  private readonly outbox: Outbox;
+  private readonly inbox: Inbox;
+  private readonly pingInterval: number;
+  private readonly pingTimeout: number;
+  private readonly detach: () => void;
+  private now: State = 'connecting';
+  private name = '';
+  private settle: { done: (ready: { uuid: string }) => void; fail: (error: Error) => void } | null = null;
+  private socket: Socket | null = null;
+  /** Of attempts, all of them: what belongs to an earlier one is not listened to. */
+  private turn = 0;
+  /** To come back, since one held. */
+  private attempts = 0;
+  private failure: ClosedError | null = null;
+  /** What the last `close` packet said. */
+  private said = '';
+  private session = false;
+  private secret = '';
+  private received = 0;
+  private acked = 0;
+  private openedAt = 0;
+  /** When something last came, and when the daemon was then asked whether it is there; 0: it was not. */
+  private heard = 0;
+  private pinged = 0;
+  /** Of the attempt, the next attempt, or the next look at the link. */
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private ackTimer: ReturnType<typeof setTimeout> | undefined;
+  private ticketing: Promise<unknown> = Promise.resolve();
+
+  constructor(url: string | URL, options: Options) {
+    const { pipeline = 16, queue = {}, again, pingInterval = 25_000, pingTimeout = 10_000 } = options;
+    const { messages = 1000, bytes = 1 << 20 } = queue;
+    this.options = options;
+    this.url = urlOf(url);
+    this.outbox = new Outbox({ pipeline, messages, bytes, again });
+    this.inbox = new Inbox(messages);
+    this.pingInterval = pingInterval;
+    this.pingTimeout = pingTimeout;
+    this.ready = new Promise((done, fail) => {
+      this.settle = { done, fail };
+    });
+    this.ready.catch(() => {
+      // Who does not wait for it is told by onstate.
+    });
+    this.detach = attachSignals((away) => this.look(away));
+    this.attempt();
+  }
+
+  /** '' before it is open for the first time; another one after a return that is none. */
+  get uuid(): string {
+    return this.name;
+  }
+
+  get state(): State {
+    return this.now;
+  }
+
+  /** Packets that who iterates was too slow for. */
+  get dropped(): number {
+    return this.inbox.dropped;
+  }
+
+  /**
+   * Sends a message, now or when it is connected.
+   * @param options `again`: see the options of the connection; for this message.
+   * @returns what it was acknowledged with. Rejects with ClosedError, LostError, QueueFullError or TooLongError.
+   */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- a packet may have any other fields
+  send<One extends Message>(message: One, { again }: { readonly again?: boolean } = {}): Promise<Next> {
+    if (this.failure !== null) {
+      const refused = Promise.reject<Next>(this.failure);
+      refused.catch(() => {
+        // Who does not wait for it was told by onstate.
+      });
+      return refused;
+    }
+    const promise = this.outbox.push(payloadOf(message), again);
+    this.pump();
+    return promise;
+  }
+
+  /** To every other web client of the app. */
+  broadcast(fields: object): Promise<Next> {
+    return this.send({ ...fields, opcode: 'broadcast' });
+  }
+
+  /** To the client of a uuid, or those of an ident. */
+  feedback(to: string | { readonly ident: string | number }, fields: object): Promise<Next> {
+    return this.send({
+      ...fields,
+      ...(typeof to === 'string' ? { uuid: to } : { ident: to.ident }),
+      opcode: 'feedback',
+    });
+  }
+
+  /** It comes back, as a packet. */
+  echo(fields: object): Promise<Next> {
+    return this.send({ ...fields, opcode: 'echo' });
+  }
+
+  /**
+   * A ticket for feedback to this client. One at a time: which answer is whose, its packet does not say.
+   * @param ttl in seconds.
+   * @throws Error with what the daemon says against it.
+   */
+  ticket(ttl?: number): Promise<{ readonly ticket: string; readonly expires: number }> {
+    const asked = this.ticketing.then(async () => {
+      let found: Packet | null = null as Packet | null;
+      const off = this.inbox.on('ticket', (packet) => {
+        found = packet;
+      });
+      const { error = 'no ticket has come' } = await this.send({ opcode: 'ticket', ttl }).finally(off);
+      if (found === null) throw new Error(error);
+      return { ticket: String(found.ticket), expires: Number(found.expires) };
+    });
+    this.ticketing = asked.catch(() => {
+      // Who asked is told.
+    });
+    return asked;
+  }
+
+  /** Sends what waits, says goodbye and closes for good. */
+  async quit(): Promise<void> {
+    try {
+      await this.send({ opcode: 'quit' });
+    } catch (error) {
+      if (!(error instanceof ClosedError)) throw error;
+    }
+    this.close();
+  }
+
+  /** Closes for good, at once. @param code 1000, or 3000 to 4999. */
+  close(code = 1000, reason = ''): void {
+    if (this.failure !== null) return;
+    this.socket?.close(code, reason);
+    this.finish(code, reason);
+  }
+
+  /** Calls `handler` with every packet of an opcode, or with `*` of any. @returns what ends that. */
+  on(opcode: '*', handler: (packet: AnyPacket<Packets>) => void): () => void;
+  on<Opcode extends keyof Packets>(opcode: Opcode, handler: (packet: PacketOf<Packets, Opcode>) => void): () => void;
+  on(opcode: PropertyKey, handler: (packet: never) => void): () => void {
+    return this.inbox.on(String(opcode), handler as Handler);
+  }
+
+  /** The next packet of an opcode: as a promise, which rejects with ClosedError, or for `handler`. @returns for that: what calls it off. */
+  once<Opcode extends keyof Packets>(opcode: Opcode): Promise<PacketOf<Packets, Opcode>>;
+  once<Opcode extends keyof Packets>(opcode: Opcode, handler: (packet: PacketOf<Packets, Opcode>) => void): () => void;
+  once(opcode: PropertyKey, handler?: (packet: never) => void): unknown {
+    const name = String(opcode);
+    return handler === undefined ? this.inbox.next(name) : this.inbox.once(name, handler as Handler);
+  }
+
+  /** All packets, from now on: or, if it begins when `ready` resolves, from the first. Ends with the connection. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<AnyPacket<Packets>> {
+    return this.inbox.iterate() as unknown as AsyncIterableIterator<AnyPacket<Packets>>;
+  }
+
+  // ---- connecting
+
+  private attempt(): void {
+    const turn = ++this.turn;
+    this.heard = Date.now();
+    this.enter('connecting');
+    this.arm(this.pingInterval, () => this.lose(4408, 'no answer'));
+    const { token } = this.options;
+    if (typeof token !== 'function') {
+      this.dial(token);
+      return;
+    }
+    const mine = (goOn: () => void): void => {
+      if (turn === this.turn) goOn();
+    };
+    new Promise<string>((done) => done(token())).then(
+      (found) => mine(() => this.dial(found)),
+      (error: unknown) => mine(() => this.lose(1006, `no token: ${String(error)}`)),
+    );
+  }
+
+  private dial(token: string | undefined): void {
+    const { turn, options, secret, received } = this;
+    const session = options.resume === false ? [] : [SESSIONS];
+    if (secret !== '') session.push(`websock.resume.${secret}.${received}`);
+    try {
+      this.socket = makeSocket(options.WebSocket, this.url, subprotocols(session, options.protocols, token));
+    } catch (error) {
+      this.finish(1006, String(error));
+      return;
+    }
+    const { socket } = this;
+    const mine = () => turn === this.turn;
+    socket.addEventListener('message', ({ data }) => mine() && this.receive(data, socket.protocol === SESSIONS));
+    socket.addEventListener('close', ({ code, reason }) => mine() && this.lose(code, reason));
+    // `ws` alone tells what the handshake was refused with.
+    socket.on?.('unexpected-response', (_, { statusCode, statusMessage }) => {
+      const status = [401, 403, 404].includes(statusCode) ? statusCode : 1006;
+      if (mine()) this.lose(status, `HTTP ${statusCode} ${statusMessage}`);
+    });
+  }
+
+  /** A signal of the browser: the network has changed, or somebody looks. @param away it has gone. */
+  private look(away: boolean): void {
+    if (this.now === 'open') this.ping();
+    else if (this.now === 'waiting' && !away) {
+      this.attempts = 1;
+      this.attempt();
+    }
+  }
+
+  private opened(how: { resumed: boolean; lost: number | null }): void {
+    this.openedAt = Date.now();
+    this.arm(this.pingInterval, () => this.check());
+    const { settle } = this;
+    this.settle = null;
+    this.enter('open');
+    if (settle !== null) {
+      settle.done({ uuid: this.name });
+      setTimeout(() => this.inbox.settle(), 0);
+    } else {
+      if (how.lost !== null && how.lost > 0) call(this.onlost, how.lost);
+      call(this.onresumed, how);
+    }
+    this.pump();
+  }
+
+  // ---- receiving
+
+  private receive(data: string | ArrayBuffer, session: boolean): void {
+    this.heard = Date.now();
+    this.pinged = 0;
+    let content = data;
+    if (session && typeof content === 'string' && content.startsWith('\n')) {
+      content = content.slice(1);
+      if (content.startsWith('{')) {
+        this.control(parsePacket(content), session);
+        return;
+      }
+    }
+    const packet = typeof content === 'string' ? parsePacket(content) : null;
+    if (session) this.count();
+    else if (this.control(packet, session)) return;
+    if (packet === null) call(this.onmessage, content);
+    else this.inbox.deliver(packet);
+  }
+
+  /** @returns whether it was one of the dialog's packets. */
+  private control(packet: Packet | null, session: boolean): boolean {
+    switch (packet?.opcode) {
+      case 'ready':
+        if (this.now === 'open') return false;
+        this.begin(packet, session);
+        return true;
+      case 'resumed':
+        if (!session) return false;
+        this.received += packet.lost as number;
+        this.acked = this.received;
+        this.outbox.resume();
+        this.opened({ resumed: true, lost: packet.lost as number });
+        return true;
+      case 'next':
+        this.outbox.acknowledge(packet);
+        this.pump();
+        return true;
+      case 'close':
+        this.said = String(packet.error);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** A new session, or the plain dialog. */
+  private begin(packet: Packet, session: boolean): void {
+    this.name = String(packet.uuid);
+    this.session = session;
+    this.secret = session ? String(packet.session) : '';
+    this.received = 0;
+    this.acked = 0;
+    this.outbox.restart(session, session ? (packet as unknown as Bounds) : undefined);
+    this.opened({ resumed: false, lost: null });
+  }
+
+  /** A message has come; the daemon keeps it until it is told. */
+  private count(): void {
+    this.received++;
+    if (this.received - this.acked >= ACK_MESSAGES) this.sendAck();
+    else this.ackTimer ??= setTimeout(() => this.sendAck(), ACK_TIME);
+  }
+
+  private sendAck(): void {
+    const received = this.takeAck();
+    if (received > 0) this.socket?.send(`\n{"opcode":"ack","received":${received}}`);
+  }
+
+  /** How many have been received, to be told to the daemon; 0: it knows. */
+  private takeAck(): number {
+    clearTimeout(this.ackTimer);
+    this.ackTimer = undefined;
+    if (this.acked === this.received) return 0;
+    this.acked = this.received;
+    return this.received;
+  }
+
+  // ---- sending
+
+  private pump(): void {
+    if (this.now !== 'open') return;
+    for (;;) {
+      const frames = this.outbox.take(this.session ? this.received - this.acked && this.received : 0);
+      if (frames === null) return;
+      if (this.session) this.takeAck();
+      for (const frame of frames) this.socket?.send(frame);
+    }
+  }
+
+  // ---- the link
+
+  private arm(delay: number, then: () => void): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(then, delay);
+  }
+
+  /** Looks whether something has come in time. */
+  private check(): void {
+    const now = Date.now();
+    // The plain dialog answers nothing while it handles a message, and to give up would lose that.
+    const handling = !this.session && this.outbox.busy ? HANDLER_TIME : 0;
+    const due = this.pinged === 0 ? this.heard + this.pingInterval : this.pinged + this.pingTimeout + handling;
+    if (now < due) this.arm(due - now, () => this.check());
+    else if (this.pinged === 0) this.ping();
+    else this.lose(4408, 'no answer to a ping');
+  }
+
+  private ping(): void {
+    if (this.pinged > 0) return;
+    this.pinged = Date.now();
+    if (this.session) this.socket?.send('\n{"opcode":"ping"}');
+    else {
+      // An empty message goes no further, and gets its `next`.
+      this.outbox.owe();
+      this.socket?.send('');
+    }
+    this.arm(this.pingTimeout, () => this.check());
+  }
+
+  // ---- leaving
+
+  /** The connection, or the attempt at one, has ended. @param code of the close, or an HTTP status. */
+  private lose(code: number, text: string): void {
+    const { socket, options, outbox } = this;
+    const reason = this.said || text;
+    const wasOpen = this.now === 'open';
+    this.leave();
+    socket?.close(4408); // if it is not closed yet, the daemon keeps the session
+    if (code === 1011) {
+      outbox.fail();
+      this.secret = ''; // that session has ended
+    }
+    if (!this.session) outbox.restart(false);
+    const renews = code === 1008 && reason === EXPIRED && typeof options.token === 'function';
+    const fate = renews ? 'backoff' : fateOf(code);
+    if (fate === 'end') {
+      this.finish(code, reason);
+      return;
+    }
+    const { min = 500, max = 30_000 } = options.backoff ?? {};
+    const most = (): number => Math.min(max, min * 2 ** this.attempts);
+    // One that did not hold for longer than what would be waited now is a failed attempt, too.
+    if (wasOpen && Date.now() - this.openedAt > most()) this.attempts = 0;
+    const delay = delayOf(fate, most());
+    this.attempts++;
+    this.arm(delay, () => this.attempt());
+    this.enter('waiting', code, reason, delay);
+  }
+
+  /** Nothing of the socket is listened to any more. */
+  private leave(): void {
+    this.turn++;
+    this.socket = null;
+    this.said = '';
+    clearTimeout(this.timer);
+    clearTimeout(this.ackTimer);
+    this.ackTimer = undefined;
+  }
+
+  private finish(code: number, reason: string): void {
+    const error = new ClosedError(code, reason);
+    this.leave();
+    this.detach();
+    this.failure = error;
+    this.settle?.fail(error);
+    this.settle = null;
+    this.outbox.end(error);
+    this.enter('closed', code, reason);
+    this.inbox.end(error);
+  }
+
+  private enter(state: State, code = 0, reason = '', delay = 0): void {
+    this.now = state;
+    const words = code === 0 ? '' : describeClose(code);
+    call(this.onstate, state, { code, reason, words, attempt: this.attempts, delay });
+  }
+}
+
+function payloadOf(message: Message): Payload {
+  if (typeof message === 'string') return message;
+  // A copy: the message is what it was when it was given.
+  return 'opcode' in message ? JSON.stringify(message) : new Uint8Array(message).slice();
+}
