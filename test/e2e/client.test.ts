@@ -3,12 +3,15 @@ import { WebSocket } from 'ws';
 import {
   ClosedError,
   connect,
+  LostError,
   type Connection,
   type Options,
   type State,
   type StateDetail,
 } from '../../src/client/index.ts';
-import { fixture, type RunningDaemon, startDaemon } from '../support/daemon.ts';
+import { run } from '../support/commands.ts';
+import { fixture, ROOT, type RunningDaemon, startDaemon } from '../support/daemon.ts';
+import { freePort } from '../support/freeport.ts';
 
 /** The plain dialog, as daemons without sessions speak it. */
 const PLAIN: Options = { WebSocket, resume: false, backoff: { min: 50, max: 200 } };
@@ -116,5 +119,87 @@ describe('the plain dialog', () => {
     );
     expect(await closed).toMatchObject({ code: 4404, words: 'there is no such resource' });
     await expect(client.send({ opcode: 'x' })).rejects.toThrow(ClosedError);
+  });
+});
+
+describe('networks and daemons that go', () => {
+  test('what may have been handled is rejected, what waited goes out to the next daemon', async () => {
+    const ini = `adress='ws://127.0.0.1:${await freePort()}'`;
+    const extra = { 'lab.js': fixture('resources/lab.js') };
+    const before = await startDaemon({ extra, ini });
+    const client = dial('/lab', { pipeline: 1 }, before.port);
+    const { uuid } = await client.ready;
+    const held = client.send({ opcode: 'hold', name: 'h' });
+    const waits = client.send({ opcode: 'send', texts: [] });
+    await before.said(/holds h/);
+    const gone = entered(client, 'waiting');
+    await before.dispose();
+    expect(await gone).toMatchObject({ code: 1006, words: 'the connection was lost, or refused before it was open' });
+    await expect(held).rejects.toThrow(LostError);
+    const after = await startDaemon({ extra, ini });
+    expect(await waits).toMatchObject({ opcode: 'next' });
+    expect(client.uuid).not.toBe(uuid);
+    await after.dispose();
+  });
+
+  test('a graceful stop is told apart: 1001', async () => {
+    const own = await startDaemon();
+    const client = dial('/web', {}, own.port);
+    await client.ready;
+    const gone = entered(client, 'waiting');
+    await own.stop();
+    expect(await gone).toMatchObject({ code: 1001, reason: 'daemon stopping' });
+    await own.dispose();
+  });
+});
+
+describe('a token', () => {
+  test('lets in; a wrong one, or none, is refused for good', async () => {
+    const own = await startDaemon({ ini: "[auth]\nmode='token'\ntokens='right-token-of-sixteen'" });
+    expect(await dial('/web', { token: 'right-token-of-sixteen' }, own.port).ready).toHaveProperty('uuid');
+    expect(
+      await dial('/web', { token: () => Promise.resolve('right-token-of-sixteen') }, own.port).ready,
+    ).toHaveProperty('uuid');
+    for (const token of ['wrong', undefined]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await expect(dial('/web', { token }, own.port).ready).rejects.toThrow('closed for good: 401');
+    }
+    await own.dispose();
+  });
+});
+
+describe('the bundle in a Node of its own', () => {
+  /** What a program prints that has a connection `client`. @param socket how it gets its WebSocket. */
+  async function printed(socket: string, program: string): Promise<string> {
+    const code = `${socket}
+      import { connect } from 'websock/client';
+      const client = connect('ws://127.0.0.1:${daemon.port}/web', options);
+      ${program}`;
+    const args = ['--experimental-websocket', '--input-type=module', '-e', code];
+    const { code: status, stdout, stderr } = await run(process.execPath, args, '', { cwd: ROOT });
+    expect([status, stderr.replaceAll(/.*(?:Warning|--trace-warnings).*\n/g, '')]).toEqual([0, '']);
+    return stdout;
+  }
+
+  test.each([
+    ['with the WebSocket of Node', 'const options = {};'],
+    ['with ws', "import { WebSocket } from 'ws'; const options = { WebSocket };"],
+  ])('%s: a message out, its echo and next in, and the program ends', async (_, socket) => {
+    const program = `client.on('echo', ({ n }) => console.log('echo', n));
+      const { opcode } = await client.echo({ n: 7 });
+      console.log(opcode, client.uuid.length);
+      await client.quit();`;
+    expect(await printed(socket, program)).toBe('echo 7\nnext 36\n');
+  });
+
+  test('nobody has to wait for what is sent; a handler that throws is heard of, and harms nobody else', async () => {
+    const program = `process.on('unhandledRejection', (error) => console.log('unhandled', error.message));
+      client.on('echo', () => { throw new Error('in a handler'); });
+      client.on('echo', ({ n }) => console.log('echo', n));
+      await client.echo({ n: 1 });
+      void client.echo({ n: 2 });
+      client.close();
+      void client.echo({ n: 3 });`;
+    expect(await printed('const options = {};', program)).toBe('echo 1\nunhandled in a handler\n');
   });
 });

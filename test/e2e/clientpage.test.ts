@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { openChromium } from '../support/chromium.ts';
+import { curl } from '../support/commands.ts';
+import { type RunningDaemon, startDaemon } from '../support/daemon.ts';
+import { withProgram } from '../support/program.ts';
+import { servePage } from '../support/site.ts';
+
+const withChromium = withProgram('chromium', 'chromium');
+
+/** What both pages do: they show uuid, state, and what comes; `say` sends, and shows with what it was acknowledged. */
+const USE = `
+  const connection = connect(daemon + '/web', { pingTimeout: 1000 });
+  const show = (id, text) => {
+    const item = document.createElement('li');
+    item.textContent = text;
+    document.getElementById(id).append(item);
+  };
+  connection.onstate = (state, { code }) => show('states', state + ' ' + code);
+  connection.onresumed = () => show('returns', connection.uuid);
+  connection.on('feedback', ({ message }) => show('messages', message));
+  connection.on('broadcast', ({ message }) => show('messages', message));
+  connection.ready.then(({ uuid }) => { document.getElementById('uuid').textContent = uuid; });
+  window.say = (message) => connection.broadcast({ message }).then(({ delivered }) => show('nexts', message + ': ' + delivered));`;
+
+const BODY = '<p id="uuid"></p><ul id="states"></ul><ul id="returns"></ul><ul id="messages"></ul><ul id="nexts"></ul>';
+
+/** With `?classic` the classic script, else the module; the daemon's address is in the query. */
+const PAGE = `<!doctype html><meta charset="utf-8"><title>client</title>${BODY}
+<script>
+  const query = new URLSearchParams(location.search);
+  const script = document.createElement('script');
+  const http = query.get('daemon');
+  const use = ${JSON.stringify(USE)};
+  if (query.has('classic')) {
+    script.src = http + '/_websock/client.classic.js';
+    script.onload = () => new Function('connect', 'daemon', use)(websock.connect, http);
+  } else {
+    script.type = 'module';
+    script.textContent = 'import { connect } from "' + http + '/_websock/client.js"; const daemon = "' + http + '";' + use;
+  }
+  document.head.append(script);
+</script>`;
+
+let browser: Awaited<ReturnType<typeof openChromium>> | undefined;
+let site: Awaited<ReturnType<typeof servePage>>;
+let daemon: RunningDaemon;
+
+beforeAll(async () => {
+  site = await servePage(PAGE);
+  daemon = await startDaemon();
+  // Where it is missing, the tests are skipped or fail by themselves.
+  browser = await openChromium().catch(() => undefined);
+}, 60_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await Promise.all([site.close(), daemon.dispose()]);
+});
+
+async function openPage(kind: 'classic' | 'module', errors: string[]): Promise<Page> {
+  if (browser === undefined) throw new Error('Chromium does not start');
+  const page = await browser.context.newPage();
+  page.on('console', (message) => errors.push(message.text()));
+  page.on('pageerror', (error) => errors.push(String(error)));
+  await page.goto(`http://localhost:${site.port}/?${kind}&daemon=http://127.0.0.1:${daemon.port}`);
+  await page.locator('#uuid', { hasText: /^[0-9a-f-]{36}$/ }).waitFor({ state: 'attached' });
+  return page;
+}
+
+function texts(page: Page, id: string): Promise<string[]> {
+  return page.locator(`#${id} li`).allInnerTexts();
+}
+
+async function shown(page: Page, id: string, text: string): Promise<void> {
+  await page.locator(`#${id} li`, { hasText: text }).first().waitFor();
+}
+
+describe('a page of another origin in Chromium', () => {
+  withChromium('loads the module, or the classic script; sends, is told its next, and gets feedback', async () => {
+    const errors: string[] = [];
+    const [module, classic] = [await openPage('module', errors), await openPage('classic', errors)];
+    await module.evaluate("void say('hello')");
+    await shown(classic, 'messages', 'hello');
+    await shown(module, 'nexts', 'hello');
+    expect(await texts(module, 'nexts')).toEqual(['hello: 1']);
+    const uuid = await classic.locator('#uuid').innerText();
+    const packet = JSON.stringify({ opcode: 'feedback', uuid, message: '50 %' });
+    await curl('-d', packet, `http://127.0.0.1:${daemon.port}/php`);
+    await shown(classic, 'messages', '50 %');
+    expect([await texts(module, 'messages'), errors]).toEqual([[], []]);
+    await Promise.all([module.close(), classic.close()]);
+  });
+
+  withChromium(
+    'goes offline by the browser’s own switch: what it says meanwhile goes out when it is on again',
+    async () => {
+      const [page, other] = [await openPage('module', []), await openPage('module', [])];
+      await page.context().setOffline(true);
+      await shown(page, 'states', 'waiting');
+      await page.evaluate("void say('from away')");
+      expect(await texts(page, 'nexts')).toEqual([]);
+      await page.context().setOffline(false);
+      await shown(page, 'returns', '-');
+      await shown(page, 'nexts', 'from away');
+      await page.evaluate("void say('from home')");
+      await shown(other, 'messages', 'from home');
+      await Promise.all([page.close(), other.close()]);
+    },
+  );
+});
