@@ -24,7 +24,7 @@ const LEVELS: Record<string, number> = {
 /** Folders beside the levels, and all that they may import. */
 const BESIDE: Record<string, string[]> = {
   config: ['errors.ts', 'log.ts'],
-  client: ['packet'],
+  client: [],
   'index.ts': ['auth', 'connection', 'packet', 'resource'],
   'testing.ts': ['errors.ts', 'auth', 'packet', 'connection', 'hub', 'resource'],
   'run.ts': ['daemon'],

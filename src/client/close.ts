@@ -20,9 +20,6 @@ const WORDS: Readonly<Record<number, string>> = {
   4429: 'too many connections from this address',
 };
 
-/** Milliseconds over which clients come back that were all told to go at once. */
-const SPREAD = 3000;
-
 /** What to do after a close: nothing more, come back soon but not all at once, or by and by. */
 export type Fate = 'end' | 'soon' | 'backoff';
 
@@ -35,9 +32,4 @@ export function describeClose(code: number): string {
 export function fateOf(code: number): Fate {
   if (code === 1001 || code === 1012) return 'soon';
   return [1000, 1002, 1003, 1007, 1008, 1009, 4404, 401, 403, 404].includes(code) ? 'end' : 'backoff';
-}
-
-/** Milliseconds until the next attempt. @param most that the backoff has come to. */
-export function delayOf(fate: Fate, most: number): number {
-  return Math.random() * (fate === 'soon' ? SPREAD : most);
 }

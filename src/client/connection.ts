@@ -1,15 +1,14 @@
-import { delayOf, describeClose, fateOf } from './close.ts';
-import { ClosedError } from './errors.ts';
-import type { Bounds, Payload } from './framing.ts';
+import { Backoff } from './backoff.ts';
+import { describeClose, fateOf } from './close.ts';
+import { ClosedError, quiet } from './errors.ts';
+import { type Bounds, type Payload, payloadOf } from './framing.ts';
 import { call, type Handler, Inbox, type Packet, parsePacket } from './inbox.ts';
 import { Outbox } from './outbox.ts';
+import { Receipts } from './receipts.ts';
 import { attachSignals, makeSocket, type Socket, subprotocols, urlOf } from './socket.ts';
 import type { AnyPacket, Message, Next, Options, PacketMap, PacketOf, State, StateDetail } from './types.ts';
 
 const SESSIONS = 'websock.2';
-/** Messages received, and milliseconds, after which the daemon is told at the latest. */
-const ACK_MESSAGES = 32;
-const ACK_TIME = 1000;
 /** Milliseconds that a message may be handled for, meanwhile the plain dialog is silent: the daemon's default. */
 const HANDLER_TIME = 60_000;
 /** What the daemon says when it closes with 1008, and another token helps. */
@@ -36,6 +35,10 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   private readonly url: string;
   private readonly outbox: Outbox;
   private readonly inbox: Inbox;
+  private readonly backoff: Backoff;
+  private readonly receipts = new Receipts((received) => {
+    if (received > 0) this.socket?.send(`\n{"opcode":"ack","received":${received}}`);
+  });
   private readonly pingInterval: number;
   private readonly pingTimeout: number;
   private readonly detach: () => void;
@@ -45,22 +48,17 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   private socket: Socket | null = null;
   /** Of attempts, all of them: what belongs to an earlier one is not listened to. */
   private turn = 0;
-  /** To come back, since one held. */
-  private attempts = 0;
   private failure: ClosedError | null = null;
   /** What the last `close` packet said. */
   private said = '';
   private session = false;
   private secret = '';
-  private received = 0;
-  private acked = 0;
   private openedAt = 0;
   /** When something last came, and when the daemon was then asked whether it is there; 0: it was not. */
   private heard = 0;
   private pinged = 0;
   /** Of the attempt, the next attempt, or the next look at the link. */
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private ackTimer: ReturnType<typeof setTimeout> | undefined;
   private ticketing: Promise<unknown> = Promise.resolve();
 
   constructor(url: string | URL, options: Options) {
@@ -70,14 +68,14 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
     this.url = urlOf(url);
     this.outbox = new Outbox({ pipeline, messages, bytes, again });
     this.inbox = new Inbox(messages);
+    this.backoff = new Backoff(options.backoff);
     this.pingInterval = pingInterval;
     this.pingTimeout = pingTimeout;
-    this.ready = new Promise((done, fail) => {
-      this.settle = { done, fail };
-    });
-    this.ready.catch(() => {
-      // Who does not wait for it is told by onstate.
-    });
+    this.ready = quiet(
+      new Promise((done, fail) => {
+        this.settle = { done, fail };
+      }),
+    );
     this.detach = attachSignals((away) => this.look(away));
     this.attempt();
   }
@@ -103,13 +101,7 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
    */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- a packet may have any other fields
   send<One extends Message>(message: One, { again }: { readonly again?: boolean } = {}): Promise<Next> {
-    if (this.failure !== null) {
-      const refused = Promise.reject<Next>(this.failure);
-      refused.catch(() => {
-        // Who does not wait for it was told by onstate.
-      });
-      return refused;
-    }
+    if (this.failure !== null) return quiet(Promise.reject<Next>(this.failure));
     const promise = this.outbox.push(payloadOf(message), again);
     this.pump();
     return promise;
@@ -214,9 +206,9 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   }
 
   private dial(token: string | undefined): void {
-    const { turn, options, secret, received } = this;
+    const { turn, options, secret } = this;
     const session = options.resume === false ? [] : [SESSIONS];
-    if (secret !== '') session.push(`websock.resume.${secret}.${received}`);
+    if (secret !== '') session.push(`websock.resume.${secret}.${this.receipts.received}`);
     try {
       this.socket = makeSocket(options.WebSocket, this.url, subprotocols(session, options.protocols, token));
     } catch (error) {
@@ -238,7 +230,7 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   private look(away: boolean): void {
     if (this.now === 'open') this.ping();
     else if (this.now === 'waiting' && !away) {
-      this.attempts = 1;
+      this.backoff.attempts = 1;
       this.attempt();
     }
   }
@@ -273,7 +265,7 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
       }
     }
     const packet = typeof content === 'string' ? parsePacket(content) : null;
-    if (session) this.count();
+    if (session) this.receipts.count();
     else if (this.control(packet, session)) return;
     if (packet === null) call(this.onmessage, content);
     else this.inbox.deliver(packet);
@@ -288,8 +280,7 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
         return true;
       case 'resumed':
         if (!session) return false;
-        this.received += packet.lost as number;
-        this.acked = this.received;
+        this.receipts.agree(this.receipts.received + (packet.lost as number));
         this.outbox.resume();
         this.opened({ resumed: true, lost: packet.lost as number });
         return true;
@@ -310,41 +301,17 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
     this.name = String(packet.uuid);
     this.session = session;
     this.secret = session ? String(packet.session) : '';
-    this.received = 0;
-    this.acked = 0;
+    this.receipts.agree(0);
     this.outbox.restart(session, session ? (packet as unknown as Bounds) : undefined);
     this.opened({ resumed: false, lost: null });
-  }
-
-  /** A message has come; the daemon keeps it until it is told. */
-  private count(): void {
-    this.received++;
-    if (this.received - this.acked >= ACK_MESSAGES) this.sendAck();
-    else this.ackTimer ??= setTimeout(() => this.sendAck(), ACK_TIME);
-  }
-
-  private sendAck(): void {
-    const received = this.takeAck();
-    if (received > 0) this.socket?.send(`\n{"opcode":"ack","received":${received}}`);
-  }
-
-  /** How many have been received, to be told to the daemon; 0: it knows. */
-  private takeAck(): number {
-    clearTimeout(this.ackTimer);
-    this.ackTimer = undefined;
-    if (this.acked === this.received) return 0;
-    this.acked = this.received;
-    return this.received;
   }
 
   // ---- sending
 
   private pump(): void {
     if (this.now !== 'open') return;
-    for (;;) {
-      const frames = this.outbox.take(this.session ? this.received - this.acked && this.received : 0);
-      if (frames === null) return;
-      if (this.session) this.takeAck();
+    const take = (): Payload[] | null => this.outbox.take(() => this.receipts.take());
+    for (let frames = take(); frames !== null; frames = take()) {
       for (const frame of frames) this.socket?.send(frame);
     }
   }
@@ -399,12 +366,7 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
       this.finish(code, reason);
       return;
     }
-    const { min = 500, max = 30_000 } = options.backoff ?? {};
-    const most = (): number => Math.min(max, min * 2 ** this.attempts);
-    // One that did not hold for longer than what would be waited now is a failed attempt, too.
-    if (wasOpen && Date.now() - this.openedAt > most()) this.attempts = 0;
-    const delay = delayOf(fate, most());
-    this.attempts++;
+    const delay = this.backoff.next(fate, wasOpen ? Date.now() - this.openedAt : 0);
     this.arm(delay, () => this.attempt());
     this.enter('waiting', code, reason, delay);
   }
@@ -415,8 +377,7 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
     this.socket = null;
     this.said = '';
     clearTimeout(this.timer);
-    clearTimeout(this.ackTimer);
-    this.ackTimer = undefined;
+    this.receipts.stop();
   }
 
   private finish(code: number, reason: string): void {
@@ -434,12 +395,6 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   private enter(state: State, code = 0, reason = '', delay = 0): void {
     this.now = state;
     const words = code === 0 ? '' : describeClose(code);
-    call(this.onstate, state, { code, reason, words, attempt: this.attempts, delay });
+    call(this.onstate, state, { code, reason, words, attempt: this.backoff.attempts, delay });
   }
-}
-
-function payloadOf(message: Message): Payload {
-  if (typeof message === 'string') return message;
-  // A copy: the message is what it was when it was given.
-  return 'opcode' in message ? JSON.stringify(message) : new Uint8Array(message).slice();
 }

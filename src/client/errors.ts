@@ -14,6 +14,12 @@ export class ClosedError extends Error {
   }
 }
 
+/** Nobody has to wait for a promise that fails with the connection: onstate tells of that. */
+export function quiet<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
 /** The connection was lost before the message was acknowledged: it may or may not have been handled. */
 export class LostError extends Error {
   override name = 'LostError';

@@ -1,3 +1,5 @@
+import type { Message } from './types.ts';
+
 /** What a daemon takes. */
 export interface Bounds {
   /** Bytes of one message on the wire. */
@@ -26,6 +28,12 @@ export interface Framed {
 /** Most bytes of a header (PROTOCOL.md §9). */
 const HEADER = 256;
 const encoder = new TextEncoder();
+
+/** A message as it is sent: as it is now, whatever becomes of it. */
+export function payloadOf(message: Message): Payload {
+  if (typeof message === 'string') return message;
+  return 'opcode' in message ? JSON.stringify(message) : new Uint8Array(message).slice();
+}
 
 /** Bytes that a payload has on the wire. */
 export function sizeOf(data: Payload): number {

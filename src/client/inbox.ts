@@ -1,4 +1,4 @@
-import { ClosedError } from './errors.ts';
+import { type ClosedError, quiet } from './errors.ts';
 
 /** A packet, whatever is in it. */
 export interface Packet {
@@ -66,21 +66,16 @@ export class Inbox {
   }
 
   next(opcode: string): Promise<Packet> {
-    const promise = new Promise<Packet>((done, fail) => {
-      if (this.ended !== null) {
-        fail(this.ended);
-        return;
-      }
-      this.onEnd.add(fail);
-      this.once(opcode, (packet) => {
-        this.onEnd.delete(fail);
-        done(packet);
-      });
-    });
-    promise.catch(() => {
-      // Who does not wait for it is told by onstate.
-    });
-    return promise;
+    if (this.ended !== null) return quiet(Promise.reject(this.ended));
+    return quiet(
+      new Promise<Packet>((done, fail) => {
+        this.onEnd.add(fail);
+        this.once(opcode, (packet) => {
+          this.onEnd.delete(fail);
+          done(packet);
+        });
+      }),
+    );
   }
 
   deliver(packet: Packet): void {

@@ -1,4 +1,4 @@
-import { type ClosedError, LostError, QueueFullError, TooLongError } from './errors.ts';
+import { type ClosedError, LostError, QueueFullError, quiet, TooLongError } from './errors.ts';
 import {
   type Bounds,
   type Framed,
@@ -66,8 +66,8 @@ export class Outbox {
     return promise;
   }
 
-  /** What may go now: the messages on the wire of the next message in the window; null: none. @param ack see sessionFrames. */
-  take(ack: number): Payload[] | null {
+  /** What may go now: the messages on the wire of the next message in the window; null: none. @param ack asked once one does: see sessionFrames. */
+  take(ack: () => number): Payload[] | null {
     while (this.sent < Math.min(this.options.pipeline, this.entries.length)) {
       const entry = this.entries[this.sent];
       if (isTooLong(entry, this.bounds)) {
@@ -77,7 +77,7 @@ export class Outbox {
       this.sent++;
       if (this.session) {
         entry.id ||= ++this.lastId;
-        return sessionFrames(entry, this.bounds, ack);
+        return sessionFrames(entry, this.bounds, ack());
       }
       const frames = plainFrames(entry, this.bounds);
       this.owed.push(...frames.slice(1).map(() => null), entry);
@@ -137,9 +137,7 @@ export class Outbox {
   end(error: ClosedError): void {
     this.sent = 0;
     for (const { promise, reject } of this.entries.splice(0)) {
-      promise.catch(() => {
-        // Who does not wait for it is told by onstate.
-      });
+      void quiet(promise);
       reject(error);
     }
   }

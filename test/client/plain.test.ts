@@ -61,7 +61,7 @@ describe('a daemon without sessions', () => {
 
   test('no piece of a long text is taken for its end', () => {
     const { connection, socket } = enter({ queue: { bytes: 4 << 20 } });
-    for (let more = 0; more < 600; more += 7) {
+    for (let more = 0; more < 600; more += 60) {
       void connection.send(`${'x'.repeat((1 << 20) - 300 + more)}bufferOFF`);
       socket.packet(NEXT);
       while (socket.sent.length > 0) {

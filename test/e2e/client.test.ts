@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import {
@@ -190,6 +192,17 @@ describe('the bundle in a Node of its own', () => {
       console.log(opcode, client.uuid.length);
       await client.quit();`;
     expect(await printed(socket, program)).toBe('echo 7\nnext 36\n');
+  });
+
+  test('as its README types it, but for the port', async () => {
+    const readme = readFileSync(join(ROOT, 'src/client/README.md'), 'utf8');
+    const [, code] = /^```js\n(.*?)^```$/ms.exec(readme) ?? [];
+    const args = ['--input-type=module', '-e', code.replace('8096', String(daemon.port))];
+    expect(await run(process.execPath, args, '', { cwd: ROOT })).toEqual({
+      code: 0,
+      stdout: 'hello\n',
+      stderr: '',
+    });
   });
 
   test('nobody has to wait for what is sent; a handler that throws is heard of, and harms nobody else', async () => {

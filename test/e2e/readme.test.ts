@@ -44,7 +44,7 @@ describe('the main job, as README types it, but for its two port numbers', () =>
     daemon = await startDaemon({ ini: "adress='ws://localhost:0'" });
     webPort = await freePort();
     folder = mkdtempSync(join(tmpdir(), 'websock-readme-'));
-    writeFileSync(join(folder, 'page.html'), here(block('html', 'new WebSocket')));
+    writeFileSync(join(folder, 'page.html'), here(block('html', 'websock.connect')));
     writeFileSync(join(folder, 'job.php'), here(block('php', 'function report')));
     web = spawn('sh', ['-c', `exec ${here(block('sh', 'php -S'))}`], {
       cwd: folder,
@@ -134,14 +134,8 @@ describe('the main job, as README types it, but for its two port numbers', () =>
         packets: example.packets.map((packet) => Object.keys(packet)),
       });
       await report('60 %', String(ticket));
-      const line = /`(socket\.send\('\{"opcode":"ticket"\}'\))`/.exec(README)?.[1] ?? '';
-      const own = await page.evaluate(`new Promise((done) => {
-        socket.addEventListener('message', ({ data }) => {
-          const packet = JSON.parse(data);
-          if (packet.opcode === 'ticket') done(packet.ticket);
-        });
-        ${line};
-      })`);
+      const line = /`(connection\.ticket\(\))`/.exec(README)?.[1] ?? '';
+      const own = await page.evaluate(`${line}.then(({ ticket }) => ticket)`);
       await report('70 %%', String(own));
 
       async function report(text: string, shown: string): Promise<void> {
