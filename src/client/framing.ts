@@ -40,9 +40,9 @@ export function sizeOf(data: Payload): number {
   return typeof data === 'string' ? encoder.encode(data).length : data.length;
 }
 
-/** Whether it is longer than the daemon takes in pieces. */
-export function isTooLong({ size }: Framed, { maxPayload, maxBuffer, maxChunks }: Bounds): boolean {
-  return size > Math.min(maxBuffer, maxChunks * roomOf(maxPayload));
+/** Most bytes that the daemon takes, in one or in pieces. */
+export function mostOf({ maxPayload, maxBuffer, maxChunks }: Bounds): number {
+  return Math.max(maxPayload - HEADER, Math.min(maxBuffer, maxChunks * roomOf(maxPayload)));
 }
 
 /** The messages on the wire that a message is in a session. @param ack how many have been received; 0: not said. */

@@ -2,7 +2,7 @@ import { type ClosedError, LostError, QueueFullError, quiet, TooLongError } from
 import {
   type Bounds,
   type Framed,
-  isTooLong,
+  mostOf,
   type Payload,
   plainFrames,
   sessionFrames,
@@ -70,8 +70,9 @@ export class Outbox {
   take(ack: () => number): Payload[] | null {
     while (this.sent < Math.min(this.options.pipeline, this.entries.length)) {
       const entry = this.entries[this.sent];
-      if (isTooLong(entry, this.bounds)) {
-        this.remove(entry).reject(new TooLongError(entry.size, this.bounds.maxBuffer));
+      const most = mostOf(this.bounds);
+      if (entry.size > most) {
+        this.remove(entry).reject(new TooLongError(entry.size, most));
         continue;
       }
       this.sent++;
