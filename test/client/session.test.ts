@@ -195,6 +195,17 @@ describe('a return', () => {
     expect(lost).toEqual([5]);
   });
 
+  test('what was said by it is not said again', () => {
+    const { connection, socket } = enter();
+    socket.text('1');
+    const next = reconnect();
+    next.resumed({ lost: 2 });
+    void connection.send('m');
+    expect(next.headers).toEqual([{ id: 1 }]);
+    pass(2000);
+    expect(next.sent).toHaveLength(1);
+  });
+
   test('as a new one: another uuid; ids from 1 again, and what may have been handled says so', async () => {
     const { connection, socket } = enter();
     const returns: unknown[] = [];
