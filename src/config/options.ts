@@ -17,6 +17,7 @@ export const SECTIONS = {
   compression: 'Compression of WebSocket messages (permessage-deflate), for resources that do not say themselves',
   http: 'HTTP requests on the same port',
   heartbeat: 'Web clients that have gone without a word',
+  dialog: 'Clients that come back',
   tcp: 'TCP connections',
   tls: 'TLS, for wss://, ssl:// and ws+wss://',
   security: 'What browsers may do',
@@ -160,6 +161,12 @@ export const OPTIONS = [
     'timeout',
     { type: 'seconds', default: 10, ...TIME, reloadable: true },
     'How long a web client that was pinged may go on sending nothing. After that it is closed with 4408.',
+  ),
+  row(
+    'dialog',
+    'resume',
+    { type: 'seconds', default: 30, ...TIME, zero: 'nothing is kept', reloadable: true },
+    'How long is kept what a client that comes back needs, so that nothing is lost and nothing is handled twice.',
   ),
   row(
     'tcp',
