@@ -5,7 +5,7 @@
 import { LOG_LEVELS } from '../log.ts';
 import { AUTH_OPTIONS, AUTH_PATHS } from './auth.ts';
 import { LIMIT_OPTIONS } from './limits.ts';
-import { GiB, KEEPIDLE_MAX, KiB, LONGEST_TEXT, MiB, row, TIME } from './rows.ts';
+import { GiB, KEEPIDLE_MAX, KiB, LONGEST_TEXT, MANY, MiB, row, TIME } from './rows.ts';
 import type { Option, Repeated, ValuesOf } from './shapes.ts';
 import { TICKET_OPTIONS } from './tickets.ts';
 
@@ -149,6 +149,24 @@ export const OPTIONS = [
     'maxAhead',
     { type: 'integer', default: 100, min: 1, max: 10_000, unit: 'requests', reloadable: true },
     'How many requests a client may have sent ahead while an earlier one is being answered. They are answered one after the other, and meanwhile no more is read.',
+  ),
+  row(
+    'http',
+    'maxAnswers',
+    { type: 'integer', default: 10_000, min: 1, max: MANY, unit: 'answers', reloadable: true },
+    'How many POSTs with an Idempotency-Key are remembered for [dialog] resume, so that each is handled once. One more, and the oldest is forgotten.',
+  ),
+  row(
+    'http',
+    'maxAnswer',
+    { type: 'size', default: 64 * KiB, min: KiB, max: LONGEST_TEXT, reloadable: true },
+    'The longest answer that is kept for such a POST. If one with a longer answer comes again, it gets 409.',
+  ),
+  row(
+    'http',
+    'maxAnswerMemory',
+    { type: 'size', default: 16 * MiB, min: KiB, max: GiB, reloadable: true },
+    'What all these answers may take. If it is more, the oldest are dropped, and one that comes again gets 409.',
   ),
   row(
     'heartbeat',

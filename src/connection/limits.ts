@@ -32,6 +32,21 @@ const ROWS = {
     text: (n: number) => `a body that comes with less than ${n} bytes a second`,
     option: '[http] minBodyRate',
   },
+  maxAnswers: {
+    code: CLOSE.TRY_LATER,
+    text: (n: number) => `more than ${n} POSTs with an Idempotency-Key within [dialog] resume`,
+    option: '[http] maxAnswers',
+  },
+  maxAnswer: {
+    code: CLOSE.TOO_BIG,
+    text: (n: number) => `an answer of more than ${n} bytes`,
+    option: '[http] maxAnswer',
+  },
+  maxAnswerMemory: {
+    code: CLOSE.TRY_LATER,
+    text: (n: number) => `answers of more than ${n} bytes to POSTs with an Idempotency-Key`,
+    option: '[http] maxAnswerMemory',
+  },
   closeTimeout: { code: CLOSE.ABNORMAL, text: (n: number) => `it did not leave within ${n} s` },
   handlerTimeout: { code: CLOSE.FAILED, text: (n: number) => `the resource took longer than ${n} s` },
   writeTimeout: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: nothing taken for ${n} s` },

@@ -17,6 +17,7 @@ import { Registry } from '../connection/registry.ts';
 import { Stalls } from '../connection/stalls.ts';
 import { messageOf, stackOf, WebsockError } from '../errors.ts';
 import { readAssets } from '../http/assets.ts';
+import { Idempotency } from '../http/idempotency.ts';
 import { HttpSide } from '../http/side.ts';
 import { LocalHub } from '../hub/local.ts';
 import * as api from '../index.ts';
@@ -158,6 +159,7 @@ export class Daemon {
       stalls,
       routes: this.router,
       assets: readAssets(),
+      idempotency: new Idempotency({ limits, log, deadlines, resume: values.dialog.resume }),
       keepAliveTimeout: values.http.keepAliveTimeout,
     });
     const context: ConnectionContext = {

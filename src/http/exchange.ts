@@ -15,6 +15,7 @@ import { excerpt, type Log } from '../log.ts';
 import type { Tickets } from '../packet/ticket.ts';
 import { closePacket } from '../packet/packet.ts';
 import { type Asset, type Assets, isNamed } from './assets.ts';
+import type { Idempotency } from './idempotency.ts';
 import { InOrder } from './inorder.ts';
 import { type Headers, parseTarget, type Refusal } from '../wire/head.ts';
 
@@ -32,6 +33,7 @@ export interface HttpContext {
   readonly stalls: Stalls;
   readonly routes: Routes;
   readonly assets: Assets;
+  readonly idempotency: Idempotency;
   /** Seconds that a kept-alive connection may be idle. */
   readonly keepAliveTimeout: number;
 }

@@ -19,8 +19,12 @@ import type { Ticket } from '../packet/ticket.ts';
 import type { Refusal } from '../wire/head.ts';
 import { type Body, BodyError, parseBody, readBody } from './body.ts';
 import type { Exchange, HttpContext } from './exchange.ts';
+import { digestOf, KEY_RULE, keyOf } from './idempotency.ts';
 import { inTime, LATE } from './intime.ts';
 import { type Answer, type AnswerRoom, Poster } from './poster.ts';
+
+/** Not of the draft, but what others call it; a page has to be allowed to see it. */
+const REPLAYED = { 'Idempotent-Replayed': 'true', 'Access-Control-Expose-Headers': 'Idempotent-Replayed' };
 
 /** Where a POST goes, what authentication and `onHandshake` gave, and the ticket that let it in. */
 interface Target {
@@ -28,6 +32,8 @@ interface Target {
   readonly additions: Additions;
   readonly ticket: Ticket | null;
   readonly pass: Pass | null;
+  /** What it is known again by; null: it has no Idempotency-Key. */
+  readonly request: string | null;
 }
 
 /**
@@ -45,7 +51,8 @@ export async function answerPost(context: HttpContext, exchange: Exchange, expec
     if (expectsContinue && length <= context.limits.values.maxPayload) exchange.response.writeContinue();
     const answer = await deliver(context, exchange, target);
     if (typeof answer === 'string') exchange.tooFast(answer);
-    else exchange.answer(answer.status, answer.body, answer.note);
+    else if (answer.replayed !== true) exchange.answer(answer.status, answer.body, answer.note);
+    else exchange.answer(answer.status, answer.body, `, again${answer.note}`, REPLAYED);
   } catch (error) {
     const { id, who } = exchange;
     context.log.error(`${who}: ${describeThrown(error)}`, { id, stack: traceOf(error) });
@@ -56,7 +63,7 @@ export async function answerPost(context: HttpContext, exchange: Exchange, expec
 /** Why a POST is refused before its body is read, or where it goes. */
 async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal | Target> {
   const { admission, limits, routes } = context;
-  const { headers, from, path, origin } = exchange;
+  const { headers, from, path, origin, query } = exchange;
   const fromPage = origin !== '' || saysBrowser(headers);
   if (fromPage && !exchange.originAllowed) return foreign(origin);
   // Behind a proxy each request may be another client's.
@@ -74,6 +81,8 @@ async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal 
   }
   const pass = await authenticated(context, exchange, request, verdict.beyond);
   if (pass !== null && 'status' in pass) return pass;
+  const known = recognise(context, exchange, query);
+  if (typeof known === 'object' && known !== null) return known;
   const given = await asked(
     context,
     exchange,
@@ -82,7 +91,23 @@ async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal 
   );
   if (given === LATE) return { status: 504, text: limits.over('handlerTimeout').text };
   const answer = readAnswer(given);
-  return 'status' in answer ? answer : { route, additions: answer, ticket: verdict.ticket, pass };
+  return 'status' in answer ? answer : { route, additions: answer, ticket: verdict.ticket, pass, request: known };
+}
+
+/**
+ * What a POST with an Idempotency-Key is known again by: its path, its key, where it comes from and what it shows.
+ * @param query as it came, with a token that was taken out of it.
+ * @returns null: it has no key.
+ */
+function recognise({ guards, idempotency }: HttpContext, exchange: Exchange, query: string): string | Refusal | null {
+  const { headers, from, path } = exchange;
+  const field = headers['idempotency-key'];
+  if (field === undefined || !idempotency.enabled) return null;
+  const key = keyOf(field);
+  if (key === null) return { status: 400, text: KEY_RULE };
+  // Others' cookies change as they like.
+  const cookie = guards.of(path)?.mode === 'php-session' ? headers.cookie : undefined;
+  return digestOf(path, key, from.ip, query, headers.authorization ?? '', headers.ident ?? '', cookie ?? '');
 }
 
 /** Calls `onHandshake`. */
@@ -155,7 +180,7 @@ function handshakeOf({ path, query, headers, from, connection }: Exchange, ticke
 }
 
 /**
- * Reads the body and hands its messages to the resource, one after the other.
+ * Reads the body and has it handled.
  * @returns the answer, or the limit that its connection is over.
  */
 async function deliver(
@@ -183,6 +208,13 @@ async function deliver(
   // The request itself was paid for when it came.
   const over = await connection.pay(bytes.length, Math.max(0, body.messages.length - 1));
   if (over !== null) return over;
+  if (target.request === null) return handle(context, exchange, target, body);
+  const content = digestOf(exchange.headers['content-type'] ?? '', bytes);
+  return context.idempotency.once(target.request, content, exchange.who, () => handle(context, exchange, target, body));
+}
+
+/** Hands the messages of a body to the resource, one after the other. */
+async function handle(context: HttpContext, exchange: Exchange, target: Target, body: Body): Promise<Answer> {
   const answers: Answer[] = [];
   const room: AnswerRoom = { bytes: 0 };
   for (const text of body.messages) {

@@ -17,6 +17,10 @@ export interface Answer {
   readonly body: string;
   /** What the log says of it. */
   readonly note: string;
+  /** It was handled, although its status is one of those that say it was not. */
+  readonly handled?: true;
+  /** It is the answer to an earlier POST with the same Idempotency-Key. */
+  readonly replayed?: true;
 }
 
 /** What is in the answer of one request so far: its messages share the room. */
@@ -40,7 +44,7 @@ export class Poster implements ClientLink, Runner {
   private readonly client: LinkedClient;
   private readonly packets: string[] = [];
   private readonly room: AnswerRoom;
-  private closed: { code: number; reason: string } | null = null;
+  private closed: { code: number; reason: string; overflow?: true } | null = null;
 
   constructor(context: PosterContext, route: Route, identity: Identity, data: unknown, room: AnswerRoom) {
     this.context = context;
@@ -98,7 +102,7 @@ export class Poster implements ClientLink, Runner {
         return false;
       }
       const { text } = this.context.limits.over('sendQueue');
-      this.closed = { code: CLOSE.TRY_LATER, reason: text };
+      this.closed = { code: CLOSE.TRY_LATER, reason: text, overflow: true };
       return false;
     }
     const packet = binary
@@ -156,9 +160,10 @@ export class Poster implements ClientLink, Runner {
 
   private answer(fields: Handled): Answer {
     if (this.closed !== null && this.closed.code !== CLOSE.NORMAL) {
-      const { code, reason } = this.closed;
+      const { code, reason, overflow } = this.closed;
       const row = CLOSE_CODES.get(code);
-      return this.end(row?.status ?? 400, reason === '' ? (row?.meaning ?? `closed with ${code}`) : reason);
+      const answer = this.end(row?.status ?? 400, reason === '' ? (row?.meaning ?? `closed with ${code}`) : reason);
+      return overflow === true ? { ...answer, handled: true } : answer;
     }
     const given = typeof fields === 'object' ? fields : null;
     const next = given === null ? NEXT : nextPacket(given);

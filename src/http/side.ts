@@ -200,7 +200,7 @@ export class HttpSide {
     response.writeHead(204, {
       Allow: allow,
       'Access-Control-Allow-Methods': methods,
-      'Access-Control-Allow-Headers': 'Authorization, Content-Type, Ident',
+      'Access-Control-Allow-Headers': 'Authorization, Content-Type, Idempotency-Key, Ident',
       'Access-Control-Max-Age': '600',
     });
     response.end();

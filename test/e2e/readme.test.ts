@@ -104,17 +104,23 @@ describe('the main job, as README types it, but for its two port numbers', () =>
     const server = spawn('sh', ['-c', `exec ${line}`], { cwd: folder, stdio: 'ignore' });
     try {
       await untilListening(port);
-      await withPage(`http://localhost:${port}/page.html`, async (page, uuid) => {
+      await withPage(`http://localhost:${port}/page.html`, async (page, uuid, packets) => {
         for (const text of ['50 %', '75 %']) {
           const { stdout } = await run('sh', ['-c', here(block('sh', text)).replaceAll('UUID', uuid)]);
           expect(stdout).toBe('{"opcode":"next","fyi":"","delivered":1,"packets":[]}\n');
           await shows(page, text);
         }
+        const keyed = here(block('sh', 'Idempotency-Key')).replaceAll('UUID', uuid);
+        const [first, again] = [await run('sh', ['-c', keyed]), await run('sh', ['-c', keyed])];
+        expect([first.stdout, again.stdout]).toEqual(
+          Array(2).fill('{"opcode":"next","fyi":"","delivered":1,"packets":[]}\n'),
+        );
         const { stdout } = await run('sh', ['-c', here(block('sh', '100 %%')).replaceAll('UUID', uuid)]);
         expect(stdout).toMatch(
           /^\{"opcode":"ready","uuid":"[0-9a-f-]{36}"\}\n\{"opcode":"next","fyi":"","delivered":1\}\n$/,
         );
         await shows(page, '100 %');
+        expect(packets.filter(({ message }) => message === '90 %')).toHaveLength(1);
       });
     } finally {
       server.kill();
