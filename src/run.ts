@@ -1,4 +1,9 @@
 #!/usr/bin/env node
-import { main } from './daemon/cli.ts';
+import { isCommand, runCommand } from './command/main.ts';
 
-await main(process.argv.slice(2));
+const argv = process.argv.slice(2);
+if (isCommand(argv)) await runCommand(argv);
+else {
+  const { main } = await import('./daemon/cli.ts');
+  await main(argv);
+}
