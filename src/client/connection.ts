@@ -164,17 +164,17 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
     this.finish(code, reason);
   }
 
-  /** Calls `handler` with every packet of an opcode, or with `*` of any. @returns what ends that. */
-  on(opcode: '*', handler: (packet: AnyPacket<Packets>) => void): () => void;
-  on<Opcode extends keyof Packets>(opcode: Opcode, handler: (packet: PacketOf<Packets, Opcode>) => void): () => void;
-  on(opcode: PropertyKey, handler: (packet: never) => void): () => void {
+  /** Calls `handler` with every packet of an opcode, or with `*` of any, and with its text as it came. @returns what ends that. */
+  on(opcode: '*', handler: Handler<AnyPacket<Packets>>): () => void;
+  on<Opcode extends keyof Packets>(opcode: Opcode, handler: Handler<PacketOf<Packets, Opcode>>): () => void;
+  on(opcode: PropertyKey, handler: Handler<never>): () => void {
     return this.inbox.on(String(opcode), handler as Handler);
   }
 
   /** The next packet of an opcode: as a promise, which rejects with ClosedError, or for `handler`. @returns for that: what calls it off. */
   once<Opcode extends keyof Packets>(opcode: Opcode): Promise<PacketOf<Packets, Opcode>>;
-  once<Opcode extends keyof Packets>(opcode: Opcode, handler: (packet: PacketOf<Packets, Opcode>) => void): () => void;
-  once(opcode: PropertyKey, handler?: (packet: never) => void): unknown {
+  once<Opcode extends keyof Packets>(opcode: Opcode, handler: Handler<PacketOf<Packets, Opcode>>): () => void;
+  once(opcode: PropertyKey, handler?: Handler<never>): unknown {
     const name = String(opcode);
     return handler === undefined ? this.inbox.next(name) : this.inbox.once(name, handler as Handler);
   }
@@ -268,7 +268,7 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
     if (session) this.receipts.count();
     else if (this.control(packet, session)) return;
     if (packet === null) call(this.onmessage, content);
-    else this.inbox.deliver(packet);
+    else this.inbox.deliver(packet, content as string);
   }
 
   /** @returns whether it was one of the dialog's packets. */

@@ -6,7 +6,8 @@ export interface Packet {
   readonly [field: string]: unknown;
 }
 
-export type Handler = (packet: Packet) => void;
+/** `text`: the packet as it came, where integers are whole that JavaScript rounds. */
+export type Handler<One = Packet> = (packet: One, text: string) => void;
 
 interface Waiter {
   readonly done: (result: IteratorResult<Packet>) => void;
@@ -58,9 +59,9 @@ export class Inbox {
   }
 
   once(opcode: string, handler: Handler): () => void {
-    const off = this.on(opcode, (packet) => {
+    const off = this.on(opcode, (packet, text) => {
       off();
-      handler(packet);
+      handler(packet, text);
     });
     return off;
   }
@@ -78,11 +79,11 @@ export class Inbox {
     );
   }
 
-  deliver(packet: Packet): void {
+  deliver(packet: Packet, text: string): void {
     for (const opcode of [packet.opcode, '*']) {
       // A copy: a handler may add another one, for the next packet.
       const handlers = [...(this.handlers.get(opcode) ?? [])];
-      for (const handler of handlers) call(handler, packet);
+      for (const handler of handlers) call(handler, packet, text);
     }
     const waiter = this.waiters.shift();
     if (waiter !== undefined) waiter.done({ value: packet, done: false });
