@@ -142,7 +142,7 @@ export class Daemon {
     const { name, intake, why } = await this.chooseTransport();
     if (why === null) this.log.info(`Transport: ${name}`);
     else this.log.warn(`Transport: ${name}, for ${why}`);
-    const { log, limits, deadlines, access, admission, tickets } = this;
+    const { log, limits, deadlines, access, admission, tickets, gate } = this;
     const attempts = new Attempts(limits);
     const debts = new Debts(limits, log);
     const stalls = new Stalls(log, values.log.stallWarn);
@@ -189,7 +189,6 @@ export class Daemon {
     };
     this.http = http;
     this.context = context;
-    const { gate } = this;
     const reception = new Reception(context);
     const { tls } = this.plan;
     const options = { ...values.tcp, tls, gate, lobby: reception, deadlines };
