@@ -15,6 +15,14 @@ const COMMANDS: Readonly<Record<string, () => Promise<Loaded>>> = {
     const { INIT, init } = await import('./init.ts');
     return { about: INIT, run: init };
   },
+  send: async () => {
+    const { SEND, send } = await import('./send.ts');
+    return { about: SEND, run: send };
+  },
+  listen: async () => {
+    const { LISTEN, listen } = await import('./listen.ts');
+    return { about: LISTEN, run: listen };
+  },
 };
 
 /** Whether a command line is that of a command. */

@@ -45,7 +45,9 @@ export function parseArgs(argv: readonly string[], version: string): Args {
     help: false,
   };
   for (const extra of found.extra)
-    errors.push(`command line: '${printable(extra)}' is not expected; options begin with -`);
+    errors.push(
+      `command line: '${printable(extra)}' is not expected; options begin with -, and the commands are init, send and listen`,
+    );
   for (const [name, value] of found.options) {
     const shown = `command line --${printable(name)}`;
     const option = BY_NAME.get(name);
@@ -126,7 +128,13 @@ function parser(): ReturnType<typeof yargs> {
 function helpText(): string {
   let help = parser()
     .scriptName('websock')
-    .usage('websock [options]\n\nThe socket daemon: ws, wss, tcp and ssl clients and HTTP posts on one port.')
+    .usage(
+      'websock [options]\n\nThe socket daemon: ws, wss, tcp and ssl clients and HTTP posts on one port.\n\n' +
+        'Commands, each with a --help of its own:\n' +
+        '  websock init [dir]    make a folder to begin with: websock.ini, resources, a test, a unit file\n' +
+        '  websock send URL      send lines as messages\n' +
+        '  websock listen URL    print messages as lines',
+    )
     .help(false)
     .version(false)
     .wrap(WIDTH);

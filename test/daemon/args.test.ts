@@ -77,15 +77,21 @@ describe('what is not', () => {
     [['-v'], 'command line --v: there is no such option; the nearest is --version'],
     [['--help-me'], 'command line --help-me: there is no such option; the nearest is --help'],
     [['--constructor=1'], 'command line --constructor: there is no such option; the nearest is --console'],
-    [['start'], "command line: 'start' is not expected; options begin with -"],
-    [['--', '1e3'], "command line: '1e3' is not expected; options begin with -"],
+    [
+      ['start'],
+      "command line: 'start' is not expected; options begin with -, and the commands are init, send and listen",
+    ],
+    [
+      ['--', '1e3'],
+      "command line: '1e3' is not expected; options begin with -, and the commands are init, send and listen",
+    ],
   ])('%j', (argv, text) => {
     expect(parse(...argv).exit).toEqual({ code: 2, text });
   });
 
   test('all of it is reported at once', () => {
     expect(parse('a\nb', '--adress', '--x-y', '--stop.cod=1').exit?.text.split('\n')).toEqual([
-      "command line: 'a\\x0ab' is not expected; options begin with -",
+      "command line: 'a\\x0ab' is not expected; options begin with -, and the commands are init, send and listen",
       'command line --adress: it needs a value; allowed: text',
       expect.stringMatching(/^command line --x-y: there is no such option; the nearest is --/),
       'command line --stop.cod: there is no such option; the nearest is --stop.code',

@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { openChromium } from '../support/chromium.ts';
-import { type RunningDaemon, startDaemon } from '../support/daemon.ts';
+import { ROOT, type RunningDaemon, startDaemon } from '../support/daemon.ts';
 import { freePort } from '../support/freeport.ts';
 import { withProgram } from '../support/program.ts';
 
@@ -125,6 +125,20 @@ describe('the main job, as README types it, but for its two port numbers', () =>
     } finally {
       server.kill();
       await once(server, 'exit');
+    }
+  });
+
+  test('listen and send, as a shell types them', async () => {
+    const listener = spawn('sh', ['-c', `exec ${here(block('sh', ' listen '))} --count 1`], { cwd: ROOT });
+    try {
+      const said = await new Promise<string>((done) => listener.stderr.once('data', (text) => done(String(text))));
+      const uuid = said.split(' ').at(-1)?.trim() ?? '';
+      const printed = new Promise<string>((done) => listener.stdout.once('data', (text) => done(String(text))));
+      const line = here(block('sh', ' send ')).replaceAll('UUID', uuid);
+      expect(await run('sh', ['-c', line], { cwd: ROOT })).toMatchObject({ stdout: '', stderr: '' });
+      expect(await printed).toBe(`{"opcode":"feedback","uuid":"${uuid}","message":"done"}\n`);
+    } finally {
+      listener.kill();
     }
   });
 
