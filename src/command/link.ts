@@ -20,6 +20,8 @@ export const LINK_FLAGS = {
 
 /** Milliseconds that the daemon has to say goodbye: it waits for the message that it is handling, but nobody here does any more. */
 const LEAVE = 2000;
+/** Milliseconds between two attempts: somebody waits for it, and it is one client, not a crowd of pages. */
+export const LONGEST_DELAY = 5000;
 /** A token that is sent as a subprotocol (RFC 9110 §5.6.2). */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/;
 
@@ -131,6 +133,7 @@ export function openLink(place: Place): Link {
   }
   const connection = connect(place.url, {
     WebSocket: Socket,
+    backoff: { max: LONGEST_DELAY },
     ...(place.token === '' ? {} : { token: place.token }),
   });
   const why = ({ code, reason, words }: StateDetail): string => {

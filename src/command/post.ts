@@ -4,11 +4,10 @@ import { Agent, type IncomingMessage, type RequestOptions, request as requestHtt
 import { Agent as SecureAgent, request as requestHttps } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Next } from '../client/index.ts';
-import { type Carrier, complain, networkError, type Place } from './link.ts';
+import { type Carrier, complain, LONGEST_DELAY, networkError, type Place } from './link.ts';
 
-/** Milliseconds before the first repeat, and at most. */
+/** Milliseconds before the first repeat, at most. */
 const FIRST_DELAY = 500;
-const LAST_DELAY = 5000;
 /** Nobody else's message would fare better. */
 const HOPELESS = new Set([401, 403, 404, 421]);
 
@@ -71,7 +70,7 @@ function urlOf({ url, key, token }: Place): URL {
 
 /** Sends it again, with the same key, until there is an answer that counts. */
 async function persist(again: boolean, signal: AbortSignal, attempt: () => Promise<Answer>): Promise<Answer> {
-  for (let most = FIRST_DELAY; ; most = Math.min(most * 2, LAST_DELAY)) {
+  for (let most = FIRST_DELAY; ; most = Math.min(most * 2, LONGEST_DELAY)) {
     let why: string;
     try {
       // oxlint-disable-next-line no-await-in-loop -- one after the other is what it is for

@@ -131,13 +131,13 @@ describe('websock listen ends', () => {
   });
 
   test('after --timeout: 0, but 1 if --count was not reached, or it was never connected', async () => {
-    expect(await websock(['listen', '--timeout', '0.6', web])).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(await websock(['listen', '--timeout', '3', web])).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(await websock(['listen', '-t', '0.6', '-n', '3', web])).toEqual({
       code: 1,
       stdout: '',
       stderr: 'websock listen: 0 of 3 messages have come\n',
     });
-    const { code, stderr } = await websock(['listen', '-t', '0.4', 'ws://127.0.0.1:1/web']);
+    const { code, stderr } = await websock(['listen', '-t', '2', 'ws://127.0.0.1:1/web']);
     expect(code).toBe(1);
     expect(stderr).toMatch(
       /^websock listen: not connected: connect ECONNREFUSED 127\.0\.0\.1:1; trying again in \d\.\d s\n/,

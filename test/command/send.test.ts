@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { run } from '../support/commands.ts';
 import { fixture, type RunningDaemon, startDaemon, temporaryFolder } from '../support/daemon.ts';
@@ -7,7 +9,8 @@ import { WebPeer } from '../support/webpeer.ts';
 import { RUN, startWebsock, websock } from '../support/websock.ts';
 
 const KEY = 'a-key-that-is-long-enough-for-the-daemon';
-const NEXT = '{"opcode":"next","fyi":"","delivered":1}\n';
+/** One line. */
+const NEXT = /^\{"opcode":"next","fyi":"","delivered":1[^\n]*\}\n$/;
 
 /** It has something against each message that is not `please`. */
 const FUSSY = `
@@ -172,7 +175,7 @@ describe('websock send', () => {
   test('sends a line of 3 MiB whole', async () => {
     const long = 'ü'.repeat(1.5 * 1024 * 1024);
     const { code, stdout } = await websock(['send', '-v', `ws://${host}/web`], feedback(long));
-    expect([code, stdout]).toEqual([0, NEXT]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(NEXT)]);
     expect((await messages(1))[0] === long).toBe(true); // its 1.5 million characters say nothing to a reader
   });
 
@@ -210,11 +213,50 @@ describe('websock send', () => {
       run('sh', ['-c', line, process.execPath, RUN, `ws://${host}/web`], input),
       messages(300),
     ]);
-    expect([stdout, stderr, found]).toEqual([NEXT, 'ended with 0\n', Array.from({ length: 300 }, (_, i) => i)]);
+    expect([stdout, stderr, found]).toEqual([
+      expect.stringMatching(NEXT),
+      'ended with 0\n',
+      Array.from({ length: 300 }, (_, i) => i),
+    ]);
   });
 
   test('of nothing is 0', async () => {
     expect(await websock(['send', `ws://${host}/web`])).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+
+  test('by POST tries again when the answer is lost, and the message is handled once', async () => {
+    let connections = 0;
+    const cutting = createServer((client) => {
+      const cuts = ++connections === 1;
+      const server = connect(daemon.port, '127.0.0.1');
+      client.pipe(server);
+      // The daemon has handled it and answers: that is when the connection is lost.
+      if (cuts) server.once('data', () => client.destroy());
+      else server.pipe(client);
+      for (const [one, other] of [
+        [client, server],
+        [server, client],
+      ]) {
+        one.on('error', () => other.destroy());
+        one.on('close', () => other.destroy());
+      }
+    });
+    cutting.listen(0, '127.0.0.1');
+    await once(cutting, 'listening');
+    const { port } = cutting.address() as AddressInfo;
+    try {
+      const done = await websock(['send', '-v', '-m', feedback('once'), `http://127.0.0.1:${port}/php`]);
+      expect(done).toEqual({
+        code: 0,
+        stdout: '{"opcode":"next","fyi":"","delivered":1,"packets":[]}\n',
+        stderr: expect.stringMatching(/^websock send: socket hang up; trying again in \d\.\d s\n$/),
+      });
+      expect(connections).toBe(2);
+      await websock(['send', '-m', feedback('next'), `http://${host}/php`]);
+      expect(await messages(2)).toEqual(['once', 'next']);
+    } finally {
+      cutting.close();
+    }
   });
 
   test('by POST goes on with the next message where one is refused', async () => {
