@@ -4,6 +4,7 @@
  */
 import { LOG_LEVELS } from '../log.ts';
 import { AUTH_OPTIONS, AUTH_PATHS } from './auth.ts';
+import { DIALOG_OPTIONS } from './dialog.ts';
 import { LIMIT_OPTIONS } from './limits.ts';
 import { GiB, KEEPIDLE_MAX, KiB, LONGEST_TEXT, MiB, row, TIME } from './rows.ts';
 import type { Option, Repeated, ValuesOf } from './shapes.ts';
@@ -16,6 +17,8 @@ export const SECTIONS = {
   limits: 'What one client, or all of them, may take',
   compression: 'Compression of WebSocket messages (permessage-deflate), for resources that do not say themselves',
   http: 'HTTP requests on the same port',
+  dialog:
+    'Sessions: what is kept for web clients that speak websock.2, so that they lose nothing with their connection',
   heartbeat: 'Web clients that have gone without a word',
   tcp: 'TCP connections',
   tls: 'TLS, for wss://, ssl:// and ws+wss://',
@@ -149,6 +152,7 @@ export const OPTIONS = [
     { type: 'integer', default: 100, min: 1, max: 10_000, unit: 'requests', reloadable: true },
     'How many requests a client may have sent ahead while an earlier one is being answered. They are answered one after the other, and meanwhile no more is read.',
   ),
+  ...DIALOG_OPTIONS,
   row(
     'heartbeat',
     'interval',

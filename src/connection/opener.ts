@@ -5,10 +5,10 @@ import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import { parseHead, type Refusal } from '../wire/head.ts';
 import { checkUpgrade, refusalResponse, wantsUpgrade } from '../wire/handshake.ts';
+import { admit } from './admit.ts';
 import type { RateName } from './admission.ts';
 import { Bystander, DEAF } from './bystander.ts';
 import { Candidate } from './candidate.ts';
-import { Connection } from './connection.ts';
 import { type ConnectionContext, peerOf } from './context.ts';
 import type { Deadline } from '../transport/deadlines.ts';
 import type { Live, Stoppable } from './live.ts';
@@ -195,7 +195,7 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
       this.refuse(refusal);
       return;
     }
-    const limit = context.admission.refusal(request.ip);
+    const limit = context.admission.refusal(request.ip, candidate.session(context)?.identity.ip);
     if (limit !== null) {
       const { code, text } = context.limits.over(limit);
       this.isNews = context.admission.news(limit, request.ip) !== null;
@@ -300,20 +300,9 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
   }
 
   private admit(candidate: Candidate, additions: Additions = {}): void {
-    const { context, socket } = this;
-    const { route } = candidate;
-    if (route === undefined) return;
-    const identity = candidate.identity(context, this.id, additions.ident);
-    const extension = candidate.negotiate(context);
-    if (extension !== '') context.log.debug(`${this.who}: ${extension}`, { id: this.id });
-    const omitted = candidate.welcome(socket, identity.uuid, additions);
-    if (omitted.length > 0) {
-      context.log.warn(`${this.who}: headers left out of the 101, invalid or too long: ${omitted.join(', ')}`, {
-        id: this.id,
-      });
-    }
+    const { socket } = this;
     this.handed();
-    const connection = new Connection(context, socket, route, identity, candidate.engine(context), additions.data);
+    const connection = admit(this.context, socket, candidate, this, additions);
     socket.resume();
     connection.start(this.bytes, this.ended);
     this.bytes = NO_BYTES;

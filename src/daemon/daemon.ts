@@ -14,6 +14,7 @@ import { Limits } from '../connection/limits.ts';
 import { Live } from '../connection/live.ts';
 import { Reception } from '../connection/reception.ts';
 import { Registry } from '../connection/registry.ts';
+import { Sessions } from '../connection/sessions.ts';
 import { Stalls } from '../connection/stalls.ts';
 import { messageOf, stackOf, WebsockError } from '../errors.ts';
 import { HttpSide } from '../http/side.ts';
@@ -172,6 +173,7 @@ export class Daemon {
       tickets,
       guards: this.plan.guards,
       registry: this.registry,
+      sessions: new Sessions(limits, log),
       routes: this.router,
       webIdent: values.security.webIdent,
       compression: this.compression(),
@@ -222,9 +224,10 @@ export class Daemon {
     context.draining = true;
     this.certificates?.stop();
     this.openFiles.stop();
-    this.log.info(`Stopping server, connections: ${context.admission.count}`);
+    this.log.info(`Stopping server, connections: ${context.admission.connected}`);
     const closed = this.close();
     const answered = http.stop();
+    context.sessions.stop(code, reason);
     for (const connection of [...context.waiting, ...context.live]) connection.stop(code, reason);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((done) => {
@@ -233,7 +236,7 @@ export class Daemon {
     const isLate = await Promise.race([Promise.all([closed, answered]).then(() => false), late]);
     clearTimeout(timer);
     if (!isLate) return 0;
-    const left = context.admission.count;
+    const left = context.admission.connected;
     this.log.warn(`${left} connections did not end within [stop] timeout = ${timeout} s: cut off`);
     http.destroy();
     for (const connection of [...context.waiting, ...context.live]) connection.cut(code, reason);
