@@ -81,7 +81,7 @@ export class KeptMessages {
   }
 
   /** What another daemon has kept. */
-  restore(sent: number, acked: number, messages: readonly KeptMessage[]): void {
+  restore(sent: number, acked: number, messages: readonly Omit<KeptMessage, 'bytes'>[]): void {
     for (const { data, binary, compress } of messages) this.add(data, binary, compress);
     this.sent = sent;
     this.acked = acked;

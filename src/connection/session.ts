@@ -226,14 +226,19 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
     if (this.previous !== connection) return false;
     this.previous = null;
     if (this.ended) return false;
-    this.takePlace();
+    this.hasPlace = true;
+    this.context.admission.keepPlace();
     return true;
   }
 
-  /** A connection is counted for it, for it waits. */
-  takePlace(): void {
+  /** It comes from the daemon before this one: it is found, counted and waits. */
+  restore(): void {
+    const { registry, admission, deadlines } = this.context;
+    registry.add(this);
+    admission.restore(this.identity.ip);
     this.hasPlace = true;
-    this.context.admission.keepPlace();
+    this.wait();
+    this.identity.pass?.begin(deadlines, (code, reason) => this.close(code, reason));
   }
 
   private givePlace(): void {

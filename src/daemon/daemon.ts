@@ -14,9 +14,10 @@ import { Limits } from '../connection/limits.ts';
 import { Live } from '../connection/live.ts';
 import { Reception } from '../connection/reception.ts';
 import { Registry } from '../connection/registry.ts';
+import { recordOf, restoreSession } from '../connection/sessionrecord.ts';
 import { Sessions } from '../connection/sessions.ts';
 import { Stalls } from '../connection/stalls.ts';
-import { messageOf, stackOf, WebsockError } from '../errors.ts';
+import { CLOSE, messageOf, stackOf, WebsockError } from '../errors.ts';
 import { HttpSide } from '../http/side.ts';
 import { LocalHub } from '../hub/local.ts';
 import * as api from '../index.ts';
@@ -36,6 +37,7 @@ import { chooseCodec } from '../wire/probe.ts';
 import { CertificateWatch } from './certificates.ts';
 import { OpenFiles } from './openfiles.ts';
 import { makePlan, type Plan } from './plan.ts';
+import { StateFile } from './statefile.ts';
 
 /** Milliseconds that the last words of connections cut off have to get out. */
 const LAST_WORDS = 250;
@@ -58,13 +60,15 @@ export class Daemon {
   private readonly gate: ProxyGate;
   private readonly certificates: CertificateWatch | null;
   private readonly openFiles: OpenFiles;
+  /** Where sessions outlive the daemon; null: nowhere. */
+  private readonly state: StateFile | null;
   private listeners: Listener[] = [];
   private context: ConnectionContext | null = null;
   private http: HttpSide | null = null;
 
   /** @throws WebsockError WEBSOCK_CONFIG */
   constructor(config: Config, log: Log) {
-    const { security, backend, tickets } = config.values;
+    const { security, backend, tickets, dialog } = config.values;
     this.config = config;
     this.log = log;
     this.plan = makePlan(config);
@@ -86,6 +90,12 @@ export class Daemon {
       log,
     );
     this.admission = new Admission(this.limits, { log, isProxy: (ip) => this.access.isProxy(ip) });
+    const { resume, stateFile, maxState } = dialog;
+    this.state = resume === 0 || stateFile === '' ? null : new StateFile({ file: stateFile, most: maxState, log });
+    const problem = this.state?.problem ?? null;
+    if (problem !== null) {
+      this.warnings.push(`${config.where('dialog.stateFile')}: sessions will end with the daemon: ${problem}`);
+    }
   }
 
   /**
@@ -187,6 +197,7 @@ export class Daemon {
     };
     this.http = http;
     this.context = context;
+    this.restoreSessions(context);
     const { gate } = this;
     const reception = new Reception(context);
     const { tls } = this.plan;
@@ -198,6 +209,8 @@ export class Daemon {
         this.listeners.push(await transport.listen(address, reception.accept));
       }
     } catch (error) {
+      // For the one that will find its address free.
+      this.keepSessions(context, CLOSE.GOING_AWAY, 'daemon stopping');
       await this.close();
       throw error;
     }
@@ -219,15 +232,23 @@ export class Daemon {
   async stop(): Promise<number> {
     const { context, http } = this;
     if (context === null || http === null) return 0;
-    const { timeout, code } = this.config.values.stop;
+    const { code } = this.config.values.stop;
     const reason = code === 1012 ? 'daemon restarting' : 'daemon stopping';
     context.draining = true;
     this.certificates?.stop();
     this.openFiles.stop();
     this.log.info(`Stopping server, connections: ${context.admission.connected}`);
+    const left = await this.drain(context, http, code, reason);
+    this.keepSessions(context, code, reason);
+    return left;
+  }
+
+  /** Lets everybody go. @returns how many connections had to be cut off. */
+  private async drain(context: ConnectionContext, http: HttpSide, code: number, reason: string): Promise<number> {
+    const { timeout } = this.config.values.stop;
     const closed = this.close();
     const answered = http.stop();
-    context.sessions.stop(code, reason);
+    if (this.state === null) context.sessions.stop(code, reason);
     for (const connection of [...context.waiting, ...context.live]) connection.stop(code, reason);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((done) => {
@@ -243,6 +264,31 @@ export class Daemon {
     await Promise.race([closed, new Promise((done) => setTimeout(done, LAST_WORDS))]);
     for (const connection of [...context.waiting, ...context.live]) connection.destroy();
     return left;
+  }
+
+  /** Writes the sessions for the next daemon; those that cannot be end. */
+  private keepSessions(context: ConnectionContext, code: number, reason: string): void {
+    const { sessions } = context;
+    if (this.state === null || sessions.size === 0) return;
+    const all = [...sessions].filter((session) => session.stands);
+    const lines = function* (log: Log): Generator<string> {
+      for (const session of all) yield recordOf(session, log);
+    };
+    const kept = new Set(all.slice(0, this.state.write(lines(this.log))));
+    const lost = [...sessions].filter((session) => !kept.has(session));
+    for (const session of lost) session.end(code, reason);
+    const more = lost.length === 0 ? '' : `; ${lost.length} are closed, or have no room in it`;
+    this.log.info(`Sessions kept: ${kept.size}, in ${this.config.values.dialog.stateFile}${more}`);
+  }
+
+  /** Takes over the sessions of the daemon before this one. */
+  private restoreSessions(context: ConnectionContext): void {
+    const lines = this.state?.take() ?? [];
+    if (lines.length === 0) return;
+    const problems = lines.map((line) => restoreSession(context, line)).filter((problem) => problem !== null);
+    for (const problem of new Set(problems))
+      this.log.warn(`A session of the daemon before is not restored: ${problem}`);
+    this.log.info(`Sessions restored: ${lines.length - problems.length} of ${lines.length}`);
   }
 
   /** Resolves when no listener is left and every connection that one of them accepted is gone. */
