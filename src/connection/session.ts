@@ -162,14 +162,15 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
     this.identity.pass?.end();
     this.identity = connection.identity;
     this.linked.moved(connection.identity);
-    this.identity.pass?.begin(context.deadlines, (code, reason) => this.close(code, reason));
     this.connection = connection;
     this.told = this.settled;
     this.overflowed = false;
+    context.deadlines.disarm(this);
     // The pieces of a text may be cut inside a character: it is checked when it is whole.
     connection.engine.raw = true;
     if (!this.begun) context.registry.add(this);
     this.sessions.attached(this);
+    this.identity.pass?.begin(context.deadlines, (code, reason) => this.close(code, reason));
   }
 
   onConnected(): boolean {
@@ -179,6 +180,7 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
     for (const { data, binary, compress } of this.kept.all) {
       if (data !== null) this.connection?.send(data, binary, compress);
     }
+    if (this.connection === null) return false; // lost again
     const { lost, restarted } = this;
     this.restarted = false;
     this.dialog.notice({ type: 'resumed', lost, restarted });

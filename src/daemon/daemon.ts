@@ -76,7 +76,7 @@ export class Daemon {
     const { tls } = this.plan;
     this.certificates = tls === undefined ? null : new CertificateWatch(config, tls.certificates, log);
     this.limits = new Limits(this.plan.limits);
-    this.openFiles = new OpenFiles(this.plan.openFiles, log, () => this.admission.count);
+    this.openFiles = new OpenFiles(this.plan.openFiles, log, () => this.admission.connected);
     this.access = new Access({ ...security, ...backend });
     if (tickets.secret === '') log.debug('Tickets end with this daemon: [tickets] secret is not set');
     this.tickets = new Tickets(tickets.secret === '' ? randomBytes(32) : tickets.secret, tickets.maxTtl);
