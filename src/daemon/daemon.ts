@@ -198,7 +198,17 @@ export class Daemon {
     this.http = http;
     this.context = context;
     this.restoreSessions(context);
-    const { gate } = this;
+    await this.listen(context, intake);
+    stalls.start();
+    this.announce();
+    this.certificates?.start();
+    this.openFiles.start();
+  }
+
+  /** @throws WebsockError WEBSOCK_START if an address cannot be had. */
+  private async listen(context: ConnectionContext, intake: TransportChoice['intake']): Promise<void> {
+    const { gate, log, deadlines } = this;
+    const { values } = this.config;
     const reception = new Reception(context);
     const { tls } = this.plan;
     const options = { ...values.tcp, tls, gate, lobby: reception, deadlines };
@@ -214,10 +224,6 @@ export class Daemon {
       await this.close();
       throw error;
     }
-    stalls.start();
-    this.announce();
-    this.certificates?.start();
-    this.openFiles.start();
   }
 
   /** Reads the certificates again: those that connect from now on get what is in their files. Nobody is disconnected. */

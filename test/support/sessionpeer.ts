@@ -61,7 +61,7 @@ export class SessionPeer {
   /** The next that comes, which is a packet of the dialog. */
   async packet(): Promise<SeenPacket> {
     const { text } = await this.heard();
-    if (!/^\n\{/.test(text)) throw new Error(`a message: ${text}`);
+    if (!text.startsWith('\n{')) throw new Error(`a message: ${text}`);
     return JSON.parse(text) as SeenPacket;
   }
 
