@@ -12,27 +12,25 @@ import type { Runner } from './stalls.ts';
  * Lets a candidate in, to the resource that it asks for: writes the opening.
  * @param opener what it was until now: its socket ID, and what the log calls it.
  * @param additions what the resource has answered.
+ * @param old the session that it comes back to.
  */
 export function admit(
   context: ConnectionContext,
   socket: TransportSocket,
   candidate: Candidate,
-  opener: Runner,
+  { id, who }: Runner,
   additions: Additions,
+  old: Session | null,
 ): Connection {
   const { log } = context;
   const route = candidate.route as Route; // who asks for none is not let in
-  const { id, who } = opener;
   const extension = candidate.negotiate(context);
   if (extension !== '') log.debug(`${who}: ${extension}`, { id });
   const ident = candidate.ident(context, additions.ident);
-  const hasSession = candidate.getsSession(context, additions);
-  const old = hasSession ? comeBack(context, candidate, opener, ident) : null;
   const identity = candidate.identity({ id: old?.id ?? id, uuid: old?.uuid, ident });
   let session = old;
-  let packet: string | undefined;
-  if (old !== null) packet = old.resume(candidate.received ?? 0);
-  else if (hasSession) {
+  let packet = old?.resume(candidate.received ?? 0);
+  if (old === null && candidate.getsSession(context, additions)) {
     const secret = makeSecret();
     session = new Session(context, context.sessions, { secret, route, identity, data: additions.data });
     context.sessions.add(session);
@@ -47,20 +45,23 @@ export function admit(
   return new Connection(context, socket, route, identity, candidate.engine(context), additions.data, session);
 }
 
-/** The session that a candidate comes back to, which has no other connection any more; null: none that it can have. */
-function comeBack(
+/**
+ * The session that a candidate comes back to, which has no other connection any more; null: none that it can have.
+ * The arguments are those of {@link admit}.
+ */
+export function comeBack(
   context: ConnectionContext,
   candidate: Candidate,
   { id, who }: Runner,
-  ident: string,
+  additions: Additions,
 ): Session | null {
   const { received } = candidate;
-  if (received === null) return null;
+  if (received === null || !candidate.getsSession(context, additions)) return null;
   const session = candidate.session(context);
   const why =
     session === null
       ? 'there is none that it can have'
-      : session.ident === ident
+      : session.ident === candidate.ident(context, additions.ident)
         ? session.refusal(received)
         : 'it would be called by another name';
   if (session === null || why !== null) {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Auth, Guard } from '../auth/auth.ts';
 import { forgetToken, shownBy, withoutTokens } from '../auth/shown.ts';
 import { excerpt } from '../log.ts';
+import { inDialog } from '../packet/envelope.ts';
 import { closePacket, readyPacket } from '../packet/packet.ts';
 import type { Ticket } from '../packet/ticket.ts';
 import type { TransportSocket } from '../transport/transport.ts';
@@ -247,8 +248,10 @@ export class Candidate {
   }
 
   /** Opens with a `close` packet in place of `ready`. */
-  dismiss(socket: TransportSocket, error: string): void {
-    this.greet(socket, this.route?.dialog === false ? null : closePacket(error), {});
+  dismiss(context: ConnectionContext, socket: TransportSocket, error: string): void {
+    const packet = closePacket(error);
+    const words = this.getsSession(context, {}) ? inDialog(packet) : packet;
+    this.greet(socket, this.route?.dialog === false ? null : words, {});
   }
 
   private greet(socket: TransportSocket, packet: string | null, additions: Additions): string[] {
@@ -270,7 +273,7 @@ export class Candidate {
 
   /** It gets a session: it offers the protocol for that, which is spoken here, and the resource has not chosen another one. */
   getsSession(context: ConnectionContext, additions: Additions): boolean {
-    this.sessions = context.values.resume > 0 && this.way === 'web' && this.route?.dialog === true;
+    this.sessions = context.values.resume > 0 && this.way === 'web' && this.route?.dialog !== false;
     return this.sessions && this.protocol(additions) === SESSIONS;
   }
 

@@ -79,6 +79,7 @@ export class Outgoing {
   /** What of it clients with a session get, and what is kept for them. */
   private escapedOne: Outgoing | null = null;
   private copy: Buffer | null = null;
+  private bytes = -1;
   /** Frames of other keys. */
   private others: Map<string, string | Buffer> | null = null;
 
@@ -103,6 +104,12 @@ export class Outgoing {
     if (typeof this.data === 'string') return this.data;
     this.copy ??= Buffer.from(this.data);
     return this.copy;
+  }
+
+  /** Of its data, in bytes. */
+  get length(): number {
+    if (this.bytes === -1) this.bytes = Buffer.byteLength(this.data);
+    return this.bytes;
   }
 
   /** @throws CompressionError */

@@ -45,10 +45,13 @@ export class KeptMessages {
     return this.messages;
   }
 
-  /** One more is sent. @param data is not written to any more; null: it is not to be kept. */
-  add(data: string | Buffer | null, binary: boolean, compress?: boolean): void {
+  /**
+   * One more is sent.
+   * @param data is not written to any more; null: it is not to be kept.
+   * @param length of it in bytes, where that is known.
+   */
+  add(data: string | Buffer | null, binary: boolean, compress?: boolean, length = lengthOf(data)): void {
     const { keepPackets, keepBytes, maxKept } = this.bounds;
-    const length = data === null ? 0 : Buffer.byteLength(data);
     const tooLong = length + EACH > keepBytes;
     if (tooLong) this.onDrop('keepBytes');
     this.sent++;
@@ -102,6 +105,10 @@ export class KeptMessages {
     this.bytes += bytes;
     this.pool.bytes += bytes;
   }
+}
+
+function lengthOf(data: string | Buffer | null): number {
+  return data === null ? 0 : Buffer.byteLength(data);
 }
 
 /** The last `next` packets of one session that say more than that a message was handled, by the id of it. */

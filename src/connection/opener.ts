@@ -5,7 +5,7 @@ import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import { parseHead, type Refusal } from '../wire/head.ts';
 import { checkUpgrade, refusalResponse, wantsUpgrade } from '../wire/handshake.ts';
-import { admit } from './admit.ts';
+import { admit, comeBack } from './admit.ts';
 import type { RateName } from './admission.ts';
 import { Bystander, DEAF } from './bystander.ts';
 import { Candidate } from './candidate.ts';
@@ -197,11 +197,7 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
     }
     const limit = context.admission.refusal(request.ip, candidate.session(context)?.identity.ip);
     if (limit !== null) {
-      const { code, text } = context.limits.over(limit);
-      this.isNews = context.admission.news(limit, request.ip) !== null;
-      this.turnedAway = true;
-      context.admission.turnAway();
-      this.dismiss(candidate, code, limit === 'maxPerIP' ? text + request.ip : text);
+      this.turnAway(candidate, limit);
       return;
     }
     if (route === undefined || !candidate.accepted) {
@@ -212,6 +208,15 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
     const guard = candidate.guard(context);
     if (guard === null && !asks(route)) this.admit(candidate, undefined);
     else this.ask(candidate, guard);
+  }
+
+  private turnAway(candidate: Candidate, limit: 'maxClients' | 'maxPerIP'): void {
+    const { limits, admission } = this.context;
+    const { code, text } = limits.over(limit);
+    this.isNews = admission.news(limit, this.ip) !== null;
+    this.turnedAway = true;
+    admission.turnAway();
+    this.dismiss(candidate, code, limit === 'maxPerIP' ? text + this.ip : text);
   }
 
   private refuseRate(limit: RateName): void {
@@ -300,9 +305,16 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
   }
 
   private admit(candidate: Candidate, additions: Additions = {}): void {
-    const { socket } = this;
+    const { context, socket } = this;
+    const session = comeBack(context, candidate, this, additions);
+    // Who has not come back after all has no place of that session's.
+    const limit = session === null && candidate.received !== null ? context.admission.refusal(this.ip) : null;
+    if (limit !== null) {
+      this.turnAway(candidate, limit);
+      return;
+    }
     this.handed();
-    const connection = admit(this.context, socket, candidate, this, additions);
+    const connection = admit(context, socket, candidate, this, additions, session);
     socket.resume();
     connection.start(this.bytes, this.ended);
     this.bytes = NO_BYTES;
@@ -330,7 +342,7 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
   private dismiss(candidate: Candidate, code: number, error: string): void {
     this.log(`refused: ${code} ${error}`, code);
     this.leaving();
-    candidate.dismiss(this.socket, error);
+    candidate.dismiss(this.context, this.socket, error);
     const engine = candidate.engine(this.context)(DEAF);
     if (candidate.way === 'script') {
       const output = new ScriptOutput(this.socket, engine, this.context, this);

@@ -174,9 +174,10 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
   }
 
   onConnected(): boolean {
-    const first = !this.begun;
-    this.begun = true;
-    if (first) return true;
+    if (!this.begun) {
+      this.begun = true;
+      return true;
+    }
     for (const { data, binary, compress } of this.kept.all) {
       if (data !== null) this.connection?.send(data, binary, compress);
     }
@@ -194,7 +195,8 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
 
   /** What becomes of its client, for the log. */
   get how(): string {
-    return this.begun ? `resumed, ${this.lost} messages to it were lost` : 'open, with a session';
+    if (!this.begun) return 'open, with a session';
+    return this.lost === 0 ? 'resumed' : `resumed, ${this.lost} messages to it were lost`;
   }
 
   /** Whether it outlives a connection that ends so. @param byClient the client has ended it, or lost it. */

@@ -89,7 +89,7 @@ export abstract class SessionSender implements ClientLink {
   deliver(outgoing: Outgoing): boolean {
     if (this.ended || (outgoing.droppable && this.drops())) return false;
     const message = outgoing.escaped;
-    this.kept.add(message.lasting, message.binary, message.compress);
+    this.kept.add(message.lasting, message.binary, message.compress, message.length);
     this.connection?.deliver(message);
     return !this.ended;
   }

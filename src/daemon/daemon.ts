@@ -198,7 +198,7 @@ export class Daemon {
     this.http = http;
     this.context = context;
     this.restoreSessions(context);
-    await this.listen(context, intake);
+    await this.openListeners(context, intake);
     stalls.start();
     this.announce();
     this.certificates?.start();
@@ -206,7 +206,7 @@ export class Daemon {
   }
 
   /** @throws WebsockError WEBSOCK_START if an address cannot be had. */
-  private async listen(context: ConnectionContext, intake: TransportChoice['intake']): Promise<void> {
+  private async openListeners(context: ConnectionContext, intake: TransportChoice['intake']): Promise<void> {
     const { gate, log, deadlines } = this;
     const { values } = this.config;
     const reception = new Reception(context);

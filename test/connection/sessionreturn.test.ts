@@ -176,6 +176,16 @@ describe('who offers websock.2', () => {
   });
 });
 
+test('who is refused is told so in its own dialog', () => {
+  const bed = sessionBed({ values: { maxClients: 1 } });
+  bed.connect();
+  const refused = bed.connect();
+  expect(refused.head).toContain('Sec-WebSocket-Protocol: websock.2\r\n');
+  expect(refused.first).toEqual({ opcode: 'close', error: 'Too many connections' });
+  expect(bed.connect('websock.2', { target: '/nowhere' }).first).toMatchObject({ opcode: 'close' });
+  expect(bed.context.sessions.size).toBe(1);
+});
+
 describe('a session that waits', () => {
   test('is there for others until its time is up; then its resource hears that it is closed', () => {
     const { bed, session } = cut({ values: { resume: 5 } });
@@ -347,5 +357,25 @@ describe('the places of those who wait', () => {
     expect([bed.context.admission.count, bed.context.admission.connected]).toEqual([3, 3]);
     other.cut();
     expect([bed.context.admission.count, bed.context.admission.connected]).toEqual([3, 2]);
+  });
+
+  test("are nobody else's: who shows a session that he does not get is counted as anybody", () => {
+    let protocol = 'websock.2';
+    const bed = sessionBed({ values: { maxClients: 1 }, callbacks: { onHandshake: () => ({ protocol }) } });
+    const one = bed.connect();
+    const shown = `websock.resume.${one.session}`;
+    const closed = (protocols: string): string => {
+      const peer = bed.connect(protocols);
+      const words = peer.heard().join(' ');
+      peer.cut();
+      return words;
+    };
+    expect(closed(`websock.2, ${shown}.1`)).toContain('close 1013 Too many connections');
+    protocol = 'chat';
+    expect(closed(`chat, websock.2, ${shown}.0`)).toContain('close 1013 Too many connections');
+    expect(closed(`chat, ${shown}.0`)).toContain('close 1013 Too many connections');
+    protocol = 'websock.2';
+    expect(bed.resume(one.session, 0).first).toMatchObject({ opcode: 'resumed' });
+    expect(bed.context.registry.clients.size).toBe(1);
   });
 });
