@@ -229,13 +229,9 @@ export class Dialog implements Receiver {
    * Hands a message to the resource.
    * @param nextFirst keep what it sends until the `next` has gone: what bufferOFF brings about follows its `next`.
    */
-  private handle(message: string | Buffer, info: MessageInfo, nextFirst: boolean): boolean {
-    if (this.route.dialog) this.host.output.arrived(nextFirst);
-    return this.run(message, info);
-  }
-
-  protected run(message: string | Buffer, info: MessageInfo): boolean {
+  protected handle(message: string | Buffer, info: MessageInfo, nextFirst: boolean): boolean {
     const { host, route } = this;
+    if (route.dialog) host.output.arrived(nextFirst);
     let result: Handled | Promise<Handled>;
     this.handling = true;
     try {

@@ -116,7 +116,7 @@ export class SessionDialog extends Dialog {
     }
     const marked = again || session.isUnsure(id);
     const plain = binary ? INFO_BINARY : INFO_TEXT;
-    return this.run(message, marked || buffered ? { binary, buffered, again: marked } : plain);
+    return this.handle(message, marked || buffered ? { binary, buffered, again: marked } : plain, false);
   }
 
   protected override done(fields: Handled): void {
