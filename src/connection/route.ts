@@ -49,7 +49,7 @@ export interface HandshakeRequest {
   readonly kind: Kind;
   /** The ticket that it came by; null: none. */
   readonly ticket: Ticket | null;
-  /** The subprotocols it offers; a token shown as one (`websock.token.…`) is not among them. */
+  /** The subprotocols it offers; a token or a session shown as one (`websock.token.…`, `websock.resume.…`) is not among them. */
   readonly protocols: readonly string[];
   /** What `[auth]` found of it; null: nothing was asked of it. */
   readonly auth: Auth | null;

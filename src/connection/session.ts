@@ -56,6 +56,8 @@ interface SessionSet {
   attached(session: Session): void;
   /** It has none. */
   waits(session: Session): void;
+  /** A handler of its has ended. */
+  settled(): void;
 }
 
 /** Close codes of a client that has done with its session. */
@@ -333,6 +335,7 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
 
   onSettled(): void {
     this.context.deadlines.disarm(this.handler);
+    this.sessions.settled();
   }
 
   onHandled(): void {

@@ -24,6 +24,8 @@ export class Sessions {
   private readonly byKey = new Map<string, Session>();
   /** Those without a connection, the one that has waited longest first. */
   private readonly waiting = new Set<Session>();
+  /** Who waits until they are quiet. */
+  private readonly waiters: (() => void)[] = [];
 
   constructor(limits: Limits, log: Log) {
     this.limits = limits;
@@ -39,6 +41,22 @@ export class Sessions {
     return this.waiting.size;
   }
 
+  /** Those without a connection whose handler is in flight. */
+  get busy(): Session[] {
+    return [...this.waiting].filter(({ isBusy }) => isBusy);
+  }
+
+  /** Resolves when none of those is left; with connections, these are to be waited for. */
+  async quiet(): Promise<void> {
+    // oxlint-disable-next-line no-await-in-loop -- until there is none
+    while (this.busy.length > 0) await new Promise<void>((done) => this.waiters.push(done));
+  }
+
+  /** A handler has ended, or the session that it is of. */
+  settled(): void {
+    for (const go of this.waiters.splice(0)) go();
+  }
+
   [Symbol.iterator](): Iterator<Session> {
     return this.byKey.values();
   }
@@ -50,6 +68,7 @@ export class Sessions {
   delete(session: Session): void {
     this.byKey.delete(session.secret.key);
     this.waiting.delete(session);
+    this.settled();
   }
 
   /** The session that `secret` is of, and that can be come back to. How far it is right takes no time to tell. */

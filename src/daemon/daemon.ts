@@ -260,11 +260,15 @@ export class Daemon {
     const late = new Promise<boolean>((done) => {
       timer = setTimeout(() => done(true), timeout * 1000);
     });
-    const isLate = await Promise.race([Promise.all([closed, answered]).then(() => false), late]);
+    // Who has lost its connection in the middle of a handler may be answered by the next daemon.
+    const quiet = context.sessions.quiet();
+    const isLate = await Promise.race([Promise.all([closed, answered, quiet]).then(() => false), late]);
     clearTimeout(timer);
     if (!isLate) return 0;
     const left = context.admission.connected;
-    this.log.warn(`${left} connections did not end within [stop] timeout = ${timeout} s: cut off`);
+    const { length } = context.sessions.busy;
+    const others = length === 0 ? '' : `, nor handlers of ${length} clients without one`;
+    this.log.warn(`${left} connections did not end within [stop] timeout = ${timeout} s: cut off${others}`);
     http.destroy();
     for (const connection of [...context.waiting, ...context.live]) connection.cut(code, reason);
     await Promise.race([closed, new Promise((done) => setTimeout(done, LAST_WORDS))]);

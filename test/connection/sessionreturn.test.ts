@@ -295,6 +295,28 @@ describe('a session that waits', () => {
     expect(bed.context.sessions.size).toBe(0);
   });
 
+  test('is waited for by a stop, as long as its handler is in flight', async () => {
+    const work = [defer(), defer()];
+    const bed = sessionBed({ callbacks: { onData: (_, n) => work[Number(n)].promise } });
+    const { sessions } = bed.context;
+    let quiet = false;
+    const [one, two] = [bed.connect(), bed.connect()];
+    one.say(1, '0');
+    two.say(1, '1');
+    one.cut();
+    two.cut();
+    expect(sessions.busy).toHaveLength(2);
+    void sessions.quiet().then(() => (quiet = true));
+    work[0].resolve();
+    await settle();
+    expect([sessions.busy.length, quiet]).toEqual([1, false]);
+    [...bed.context.registry.clients.values()][1].close();
+    work[1].resolve();
+    await settle();
+    expect([sessions.busy.length, quiet]).toEqual([0, true]);
+    expect(bed.resource.names.at(-1)).toBe('onClose');
+  });
+
   test('may be thrown out by its resource, whose errors are its own', async () => {
     const bed = sessionBed({
       callbacks: {

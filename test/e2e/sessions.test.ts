@@ -10,9 +10,10 @@ import { WebPeer } from '../support/webpeer.ts';
 const LAB = `import { Resource } from 'websock';
   export default class Lab extends Resource {
     onOpen(client) { client.data = { n: 0 }; }
-    onData(client, message, info) {
+    async onData(client, message, info) {
       const text = String(message);
       if (text === 'class') client.data = new (class Own {})();
+      if (text === 'signal') { this.log('works'); await new Promise((done) => process.once('SIGUSR2', done)); }
       if (text === 'slow') { this.log('works'); return new Promise(() => {}); }
       if (text === 'binary') client.send(Buffer.from([0, 255]));
       if (text === 'headers') client.send(String(client.headers['sec-websocket-protocol']));
@@ -197,6 +198,23 @@ describe('a graceful restart', () => {
     await third.said(new RegExp(`${uuid} left 1000`));
     await third.stop();
     expect(existsSync(stateOf(first))).toBe(false);
+  });
+
+  test('waits for the handler of a client that is away: it is handled once', async () => {
+    const first = await start();
+    const page = await SessionPeer.open(at(first, '/lab'));
+    page.say(1, 'signal');
+    await first.said(/works/);
+    await page.cut();
+    first.child.kill('SIGTERM');
+    await first.said(/Stopping server/);
+    first.child.kill('SIGUSR2');
+    expect(await first.ended()).toBe(0);
+    await startAgain(first);
+    await page.resume();
+    expect(page.first).toMatchObject({ opcode: 'resumed', handled: 1 });
+    page.say(1, 'signal');
+    expect([await page.message(), await page.packet()]).toEqual(['signal', { opcode: 'next', fyi: '', id: 1, n: 1 }]);
   });
 
   test('waits for nobody for longer than a cut does; and what JSON does not hold is not kept', async () => {
