@@ -31,7 +31,7 @@ export const DIALOG_OPTIONS = [
     'dialog',
     'maxKept',
     { type: 'size', default: 64 * MiB, min: KiB, max: 1024 * GiB, reloadable: true },
-    'What is kept for all sessions together. Where it is more, the oldest messages of the session that was just sent one are dropped.',
+    'What is kept for all sessions together. Where it is more, those that keep most drop their oldest messages.',
   ),
   row(
     'dialog',

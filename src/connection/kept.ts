@@ -3,9 +3,11 @@ import type { LimitValues } from './limits.ts';
 /** What the bookkeeping of a message or a `next` takes, about: so much each counts beside its bytes. */
 const EACH = 64;
 
-/** The bytes that are kept for all sessions together. */
+/** What is kept for all sessions together. */
 export interface Pool {
   bytes: number;
+  /** It is more than `maxKept`: those that keep most drop what is oldest. */
+  relieve(): void;
 }
 
 type Bounds = Pick<LimitValues, 'keepPackets' | 'keepBytes' | 'maxKept' | 'maxNexts'>;
@@ -60,7 +62,7 @@ export class KeptMessages {
     this.grow(bytes);
     while (this.messages.length > keepPackets) this.drop('keepPackets');
     while (this.bytes > keepBytes) this.drop('keepBytes');
-    while (this.pool.bytes > maxKept && this.messages.length > 0) this.drop('maxKept');
+    if (this.pool.bytes > maxKept) this.pool.relieve();
   }
 
   /** The client has received so many in all, which is no more than were sent. */
@@ -95,10 +97,12 @@ export class KeptMessages {
     this.messages = [];
   }
 
-  private drop(limit: KeepLimit): void {
-    const [{ data, bytes }] = this.messages.splice(0, 1);
-    this.grow(-bytes);
-    if (data !== null) this.onDrop(limit);
+  /** Drops the oldest, if there is one. */
+  drop(limit: KeepLimit): void {
+    const oldest = this.messages.shift();
+    if (oldest === undefined) return;
+    this.grow(-oldest.bytes);
+    if (oldest.data !== null) this.onDrop(limit);
   }
 
   private grow(bytes: number): void {
@@ -116,7 +120,7 @@ export class KeptNexts {
   private readonly bounds: Bounds;
   private readonly pool: Pool;
   private readonly packets = new Map<number, string>();
-  private bytes = 0;
+  bytes = 0;
 
   constructor(bounds: Bounds, pool: Pool) {
     this.bounds = bounds;
@@ -130,9 +134,15 @@ export class KeptNexts {
     if (packet === null) return;
     this.packets.set(id, packet);
     this.grow(packet.length + EACH);
+    while (this.bytes > keepBytes) this.drop();
+    if (this.pool.bytes > maxKept) this.pool.relieve();
+  }
+
+  /** Drops the oldest, if there is one. */
+  drop(): void {
     for (const oldest of this.packets.keys()) {
-      if (this.bytes <= keepBytes && this.pool.bytes <= maxKept) return;
       this.delete(oldest);
+      return;
     }
   }
 

@@ -47,8 +47,7 @@ export interface SessionContext extends DialogContext, SendingContext {
 }
 
 /** Where all sessions are. */
-interface SessionSet {
-  readonly pool: Pool;
+interface SessionSet extends Pool {
   /** Whether a session outlives its connection. */
   readonly lasting: boolean;
   delete(session: Session): void;
@@ -111,7 +110,7 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
     who: { secret: Secret; route: Route; identity: Identity; data: unknown },
     restarted = false,
   ) {
-    super(context.limits, sessions.pool);
+    super(context.limits, sessions);
     this.context = context;
     this.sessions = sessions;
     this.secret = who.secret;
@@ -120,7 +119,7 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
     this.restarted = this.begun = restarted;
     this.linked = new LinkedClient(who.identity, this, who.data);
     this.client = this.linked;
-    this.nexts = new KeptNexts(context.values, sessions.pool);
+    this.nexts = new KeptNexts(context.values, sessions);
     this.dialog = new SessionDialog(this, who.route, context);
     this.handler = deadlineOf(() => this.onHandlerLate());
   }
@@ -252,6 +251,19 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
     if (!this.hasPlace) return;
     this.hasPlace = false;
     this.context.admission.givePlace(this.identity.ip);
+  }
+
+  /** Bytes that are kept for it. */
+  get size(): number {
+    return this.kept.bytes + this.nexts.bytes;
+  }
+
+  /** Drops what is oldest until no more than so many bytes are kept: it keeps more than others. */
+  trim(most: number): void {
+    while (this.size > most) {
+      if (this.nexts.bytes > this.kept.bytes) this.nexts.drop();
+      else this.kept.drop('maxKept');
+    }
   }
 
   /** Its client has not come back in time. */

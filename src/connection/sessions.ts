@@ -15,8 +15,9 @@ export function makeSecret(): Secret {
 }
 
 /** All sessions, with a connection or without; a bound on those without, and on what is kept for all together. */
-export class Sessions {
-  readonly pool: Pool = { bytes: 0 };
+export class Sessions implements Pool {
+  /** That are kept for all of them. */
+  bytes = 0;
   /** Whether a session outlives its connection: not when the daemon stops and keeps none. */
   lasting = true;
   private readonly limits: Limits;
@@ -94,6 +95,26 @@ export class Sessions {
       limit: 'maxSessions',
     });
     oldest.giveUp(text);
+  }
+
+  /** Too much is kept: those that keep most drop what is oldest, to one level, until an eighth of `maxKept` is free. */
+  relieve(): void {
+    const { maxKept } = this.limits.values;
+    this.log.warn(
+      `over [dialog] maxKept: ${this.bytes} bytes are kept for ${this.size} sessions: those that keep most drop some`,
+      {
+        limit: 'maxKept',
+      },
+    );
+    const sessions = [...this.byKey.values()].toSorted((a, b) => a.size - b.size);
+    let room = maxKept - maxKept / 8;
+    let left = sessions.length;
+    for (const { size } of sessions) {
+      if (size * left > room) break;
+      room -= size;
+      left--;
+    }
+    for (const session of sessions.slice(sessions.length - left)) session.trim(room / left);
   }
 
   /** The daemon stops, and keeps none: those that wait end now, the others with their connections. */

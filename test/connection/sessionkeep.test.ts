@@ -12,7 +12,7 @@ describe('what is kept of messages', () => {
     maxKept?: number;
   }): [KeptMessages, string[], { bytes: number }] => {
     const dropped: string[] = [];
-    const pool = { bytes: 0 };
+    const pool = { bytes: 0, relieve: () => void dropped.push('relieve') };
     const all = { keepPackets: 100, keepBytes: 100_000, maxKept: 1_000_000, maxNexts: 10, ...bounds };
     return [new KeptMessages(all, pool, (limit) => dropped.push(limit)), dropped, pool];
   };
@@ -45,16 +45,17 @@ describe('what is kept of messages', () => {
     expect(texts(messages)).toEqual(['e']);
   });
 
-  test('is bounded in bytes, of one session and of all', () => {
+  test('is bounded in bytes', () => {
     const [messages, dropped] = kept({ keepBytes: 3 * (EACH + 10) });
     for (let i = 0; i < 5; i++) messages.add(`${i}`.repeat(10), false);
     expect(texts(messages)).toEqual(['2222222222', '3333333333', '4444444444']);
     expect(dropped).toEqual(['keepBytes', 'keepBytes']);
-    const [others, lost, pool] = kept({ maxKept: 2 * (EACH + 1) });
+    const [others, asked, pool] = kept({ maxKept: 2 * (EACH + 1) });
     pool.bytes = EACH + 1;
     others.add('a', false);
+    expect(asked).toEqual([]);
     others.add('b', false);
-    expect([texts(others), lost]).toEqual([['b'], ['maxKept']]);
+    expect(asked).toEqual(['relieve']);
     others.clear();
     expect(pool.bytes).toBe(EACH + 1);
   });
@@ -72,7 +73,7 @@ describe('what is kept of messages', () => {
   });
 
   test('of next packets: the last of them, within as many bytes', () => {
-    const pool = { bytes: 0 };
+    const pool = { bytes: 0, relieve: () => {} };
     const nexts = new KeptNexts({ keepPackets: 1, keepBytes: 2 * (EACH + 4), maxKept: 1000, maxNexts: 3 }, pool);
     nexts.add(1, 'long');
     nexts.add(2, null);
@@ -109,6 +110,29 @@ describe('a session whose bounds are too small', () => {
     two.cut();
     const three = bed.resume(one.session, 6);
     expect([three.first?.lost, three.heard()]).toEqual([0, ['7']]);
+  });
+
+  test('that are for all together takes from those that keep most', () => {
+    const text = (length: number): string => 'x'.repeat(length - EACH);
+    const bed = sessionBed({ values: { maxKept: 8000, keepBytes: 50_000 }, callbacks: { onData: (_, t) => ({ t }) } });
+    const [modest, greedy, talker] = [bed.connect(), bed.connect(), bed.connect()];
+    const [a, b] = bed.context.registry.clients.values();
+    for (let i = 0; i < 2; i++) a.send(text(400));
+    talker.say(1, 'y'.repeat(2000));
+    talker.say(2, 'z'.repeat(100));
+    // 8 more, and it is too much for all: 7000 bytes are left, of which 800 are a's.
+    for (let i = 0; i < 15; i++) b.send(text(400));
+    expect(bed.context.sessions.bytes).toBeLessThanOrEqual(8000);
+    expect(bed.context.limits.counters.maxKept).toBeGreaterThan(0);
+    expect(bed.context.log.at('warn')[0]).toMatch(/over \[dialog\] maxKept: 8\d\d\d bytes are kept for 3 sessions/);
+    for (const peer of [modest, greedy, talker]) peer.cut();
+    expect(bed.resume(modest.session, 0).first).toMatchObject({ lost: 0 });
+    const back = bed.resume(greedy.session, 0);
+    expect(Number(back.first?.lost) + back.heard().length).toBe(15);
+    expect(back.first?.lost).toBe(bed.context.limits.counters.maxKept);
+    const again = bed.resume(talker.session, 0);
+    again.say(1, 'y');
+    expect(again.heard()).toHaveLength(1);
   });
 
   test('gives a bare next for what it has forgotten of', () => {

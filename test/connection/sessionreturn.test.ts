@@ -213,7 +213,7 @@ describe('a session that waits', () => {
     client.send('kept');
     wait(31);
     const { context } = bed;
-    expect([context.sessions.size, context.sessions.detached, context.sessions.pool.bytes]).toEqual([0, 0, 0]);
+    expect([context.sessions.size, context.sessions.detached, context.sessions.bytes]).toEqual([0, 0, 0]);
     expect([context.admission.count, context.admission.connected, context.deadlines.size]).toEqual([0, 0, 0]);
     expect([client.send('late'), client.ping()]).toEqual([false, false]);
   });
