@@ -6,7 +6,7 @@ import { type Client, type Identity, LinkedClient } from './client.ts';
 import type { Admission } from './admission.ts';
 import type { DialogContext } from './dialog.ts';
 import type { InTurn } from './inturn.ts';
-import { KeptNexts, type Pool } from './kept.ts';
+import type { Pool } from './kept.ts';
 import type { LimitName } from './limits.ts';
 import type { Output } from './output.ts';
 import type { Member, Registry } from './registry.ts';
@@ -75,7 +75,6 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
   readonly secret: Secret;
   readonly route: Route;
   readonly client: Client;
-  readonly nexts: KeptNexts;
   readonly dialog: SessionDialog;
   /** Of its newest connection. */
   identity: Identity;
@@ -119,7 +118,6 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
     this.restarted = this.begun = restarted;
     this.linked = new LinkedClient(who.identity, this, who.data);
     this.client = this.linked;
-    this.nexts = new KeptNexts(context.values, sessions);
     this.dialog = new SessionDialog(this, who.route, context);
     this.handler = deadlineOf(() => this.onHandlerLate());
   }
@@ -251,19 +249,6 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
     if (!this.hasPlace) return;
     this.hasPlace = false;
     this.context.admission.givePlace(this.identity.ip);
-  }
-
-  /** Bytes that are kept for it. */
-  get size(): number {
-    return this.kept.bytes + this.nexts.bytes;
-  }
-
-  /** Drops what is oldest until no more than so many bytes are kept: it keeps more than others. */
-  trim(most: number): void {
-    while (this.size > most) {
-      if (this.nexts.bytes > this.kept.bytes) this.nexts.drop();
-      else this.kept.drop('maxKept');
-    }
   }
 
   /** Its client has not come back in time. */

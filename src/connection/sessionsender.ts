@@ -3,7 +3,7 @@ import type { ClientLink, Identity, Kind } from './client.ts';
 import type { Debts } from './debts.ts';
 import type { Outgoing } from './encode.ts';
 import { type MessageSource, sendInFragments } from './fragments.ts';
-import { KeptMessages, type Pool } from './kept.ts';
+import { KeptMessages, KeptNexts, type Pool } from './kept.ts';
 import type { Limits } from './limits.ts';
 import { escapedPieces, NumberedOutput } from './numbered.ts';
 import type { Output } from './output.ts';
@@ -33,6 +33,7 @@ export abstract class SessionSender implements ClientLink {
   readonly kind: Kind = 'websocket';
   readonly byUuid = true;
   readonly kept: KeptMessages;
+  readonly nexts: KeptNexts;
   protected abstract readonly context: SendingContext;
   /** null: it waits. */
   protected abstract readonly connection: SendingConnection | null;
@@ -45,6 +46,7 @@ export abstract class SessionSender implements ClientLink {
   /** @param pool of all sessions. */
   constructor({ values }: Limits, pool: Pool) {
     this.kept = new KeptMessages(values, pool, (limit) => this.onOverflow(limit));
+    this.nexts = new KeptNexts(values, pool);
   }
 
   abstract close(code: number, reason: string): void;
@@ -115,6 +117,19 @@ export abstract class SessionSender implements ClientLink {
 
   ping(payload: Buffer): boolean {
     return this.connection?.ping(payload) ?? false;
+  }
+
+  /** Bytes that are kept for it. */
+  get size(): number {
+    return this.kept.bytes + this.nexts.bytes;
+  }
+
+  /** Drops what is oldest until no more than so many bytes are kept: it keeps more than others. */
+  trim(most: number): void {
+    while (this.size > most) {
+      if (this.nexts.bytes > this.kept.bytes) this.nexts.drop();
+      else this.kept.drop('maxKept');
+    }
   }
 
   private onOverflow(limit: 'keepPackets' | 'keepBytes' | 'maxKept'): void {
