@@ -201,13 +201,14 @@ export class TestClient implements Member, ClientLink {
   /**
    * Says something: `onData` is called, and waited for.
    * @param message a packet goes as JSON text.
+   * @param options.again it says that it may have said this before; default false.
    * @returns the `next` that the client gets; undefined if the message closed it.
    */
-  async say(message: string | Buffer | Packet): Promise<Packet | undefined> {
+  async say(message: string | Buffer | Packet, options: { again?: boolean } = {}): Promise<Packet | undefined> {
     const binary = Buffer.isBuffer(message);
     const text = typeof message === 'string' || binary ? message : JSON.stringify(message);
     const data = this.route.textAsBuffer ? Buffer.from(text as string) : text;
-    const info: MessageInfo = { binary, buffered: false };
+    const info: MessageInfo = { binary, buffered: false, again: options.again ?? false };
     if (data.length === 0 && this.route.dialog) return JSON.parse(NEXT) as Packet;
     let fields: Handled;
     try {

@@ -4,6 +4,7 @@
  */
 import { LOG_LEVELS } from '../log.ts';
 import { AUTH_OPTIONS, AUTH_PATHS } from './auth.ts';
+import { DIALOG_OPTIONS } from './dialog.ts';
 import { LIMIT_OPTIONS } from './limits.ts';
 import { GiB, KEEPIDLE_MAX, KiB, LONGEST_TEXT, MANY, MiB, row, TIME } from './rows.ts';
 import type { Option, Repeated, ValuesOf } from './shapes.ts';
@@ -16,8 +17,9 @@ export const SECTIONS = {
   limits: 'What one client, or all of them, may take',
   compression: 'Compression of WebSocket messages (permessage-deflate), for resources that do not say themselves',
   http: 'HTTP requests on the same port',
+  dialog:
+    'Sessions: what is kept for web clients that speak websock.2, so that they lose nothing with their connection',
   heartbeat: 'Web clients that have gone without a word',
-  dialog: 'Clients that come back',
   tcp: 'TCP connections',
   tls: 'TLS, for wss://, ssl:// and ws+wss://',
   security: 'What browsers may do',
@@ -168,6 +170,7 @@ export const OPTIONS = [
     { type: 'size', default: 16 * MiB, min: KiB, max: GiB, reloadable: true },
     'What all these answers may take. If it is more, the oldest are dropped, and one that comes again gets 409.',
   ),
+  ...DIALOG_OPTIONS,
   row(
     'heartbeat',
     'interval',
@@ -179,12 +182,6 @@ export const OPTIONS = [
     'timeout',
     { type: 'seconds', default: 10, ...TIME, reloadable: true },
     'How long a web client that was pinged may go on sending nothing. After that it is closed with 4408.',
-  ),
-  row(
-    'dialog',
-    'resume',
-    { type: 'seconds', default: 30, ...TIME, zero: 'nothing is kept', reloadable: true },
-    'How long is kept what a client that comes back needs, so that nothing is lost and nothing is handled twice.',
   ),
   row(
     'tcp',

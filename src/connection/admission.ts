@@ -30,6 +30,8 @@ export class Admission {
   private turnedAway = 0;
   /** Those that came too fast, and are being told so. */
   private heard = 0;
+  /** Those that have ended, but whose session waits: a client may come back for each. */
+  private kept = 0;
 
   constructor(limits: Limits, options: Partial<AdmissionOptions> = {}) {
     this.limits = limits;
@@ -40,6 +42,11 @@ export class Admission {
   /** Connections that are counted now. */
   get count(): number {
     return this.total;
+  }
+
+  /** Those of them that there are. */
+  get connected(): number {
+    return this.total - this.kept;
   }
 
   /** One more would be one too many. */
@@ -55,7 +62,7 @@ export class Admission {
   /** A connection from `ip` begins: it is counted. @returns null; or the limit that leaves no room even to refuse it politely. */
   enter(ip: string): LimitName | null {
     const { maxClients, maxPerIP, connectRate } = this.limits.values;
-    if (this.total >= maxClients + HEADROOM) return this.refused('maxClients', ip);
+    if (this.connected >= maxClients + HEADROOM) return this.refused('maxClients', ip);
     const address = this.addresses.take(ip, connectRate, this.options.now);
     if (maxPerIP > 0 && address.own && address.count >= maxPerIP + HEADROOM_PER_IP) return this.refused('maxPerIP', ip);
     this.total++;
@@ -63,12 +70,16 @@ export class Admission {
     return null;
   }
 
-  /** The limit that keeps a connection from `ip`, already counted, from staying. */
-  refusal(ip: string): 'maxClients' | 'maxPerIP' | null {
+  /**
+   * The limit that keeps a connection from `ip`, already counted, from staying.
+   * @param place address whose place it takes: that of the session that it comes back to.
+   */
+  refusal(ip: string, place?: string): 'maxClients' | 'maxPerIP' | null {
     const { maxClients, maxPerIP } = this.limits.values;
     // Those who are on their way out take nobody's place: or of a rush all would be refused.
-    if (this.total - this.turnedAway > maxClients) return 'maxClients';
+    if (place === undefined && this.total - this.turnedAway > maxClients) return 'maxClients';
     const address = maxPerIP > 0 ? this.addresses.get(ip) : undefined;
+    if (place !== undefined && this.addresses.get(place) === address) return null;
     return address?.own === true && address.count > maxPerIP ? 'maxPerIP' : null;
   }
 
@@ -127,6 +138,24 @@ export class Admission {
   leave(ip: string): void {
     this.total--;
     this.remove(ip);
+  }
+
+  /** A connection has ended, but its session waits: it goes on being counted. `givePlace` must follow. */
+  keepPlace(): void {
+    this.kept++;
+  }
+
+  /** That session has ended, or its client, last from `ip`, is back. */
+  givePlace(ip: string): void {
+    this.kept--;
+    this.leave(ip);
+  }
+
+  /** A session from the daemon before this one waits, whose client was at `ip`: it is counted. `givePlace` must follow. */
+  restore(ip: string): void {
+    this.total++;
+    this.kept++;
+    this.addresses.add(ip, this.addresses.take(ip, this.limits.values.connectRate, this.options.now));
   }
 
   /** Counts one from `ip` that was refused, and logs it if that is news. */

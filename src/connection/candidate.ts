@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Auth, Guard } from '../auth/auth.ts';
 import { forgetToken, shownBy, withoutTokens } from '../auth/shown.ts';
 import { excerpt } from '../log.ts';
+import { inDialog } from '../packet/envelope.ts';
 import { closePacket, readyPacket } from '../packet/packet.ts';
 import type { Ticket } from '../packet/ticket.ts';
 import type { TransportSocket } from '../transport/transport.ts';
@@ -18,9 +19,11 @@ import { Arrival, type Identity, type Kind, type Scheme } from './client.ts';
 import type { ConnectionContext } from './context.ts';
 import { examine, guardOf, mayNameItself } from './examine.ts';
 import type { Pass } from './pass.ts';
+import { headWithoutReturn, type Return, returnIn, showsReturn, withoutReturn } from './returning.ts';
 import { acceptsWeb, type Additions, engineOptions, type HandshakeRequest, type Route, schemeOf } from './route.ts';
+import type { Session } from './session.ts';
 
-/** The subprotocol of sessions that survive a reconnect: not chosen by default while it is not spoken. */
+/** The subprotocol of clients with a session: chosen before others, and only where it is spoken. */
 const SESSIONS = 'websock.2';
 
 /** What `onHandshake` is asked about; the query is parsed for those who look at it. */
@@ -64,12 +67,16 @@ export class Candidate {
   /** Sec-WebSocket-Key; '' for line clients. */
   private readonly key: string;
   private readonly origin: Provenance;
+  /** The session that it comes back to, as it says. */
+  private readonly returning: Return | null;
   /** What it showed as `Bearer`; of a backend that came in by it, nothing more. */
   private shown: string | undefined;
   /** What its authentication has given it. */
   private pass: Pass | null = null;
   /** Agreed upon by `negotiate`. */
   private deflate: PerMessageDeflate | null = null;
+  /** The protocol of sessions is spoken here; known by `getsSession`. */
+  private sessions = false;
   private extension = '';
 
   private constructor(
@@ -80,11 +87,13 @@ export class Candidate {
     socket: TransportSocket,
     headers: Headers,
     shown: string | undefined,
+    returning: Return | null = null,
   ) {
     const kind: Kind = way === 'web' ? 'websocket' : 'tcp';
     this.way = way;
     this.route = route;
     this.origin = origin;
+    this.returning = returning;
     this.target = target;
     this.key = headers['sec-websocket-key'] ?? '';
     this.shown = shown;
@@ -92,7 +101,8 @@ export class Candidate {
   }
 
   /** From a WebSocket handshake that is one. */
-  static fromHandshake(context: ConnectionContext, socket: TransportSocket, head: RequestHead): Candidate {
+  static fromHandshake(context: ConnectionContext, socket: TransportSocket, asked: RequestHead): Candidate {
+    const { head, returning } = hideReturn(asked);
     const { headers } = head;
     const route = context.routes.find(head.path);
     const type = headers['client-type'];
@@ -108,6 +118,7 @@ export class Candidate {
       socket,
       headers,
       bearer(headers.authorization),
+      returning,
     );
   }
 
@@ -174,17 +185,36 @@ export class Candidate {
     if (forgetToken(request.query, pass.auth)) request.queryText = request.query.toString();
   }
 
-  identity(context: ConnectionContext, id: number, ident: string | undefined): Identity {
-    const { headers, scheme, kind, ip, ticket, queryText: query } = this.request;
-    const { text = '' } = this.target;
-    const { pass } = this;
-    // The path of the route, not the same text cut out of the head.
-    const path = this.route?.path ?? this.request.path;
+  /** @param given what `onHandshake` calls it. */
+  ident(context: ConnectionContext, given: string | undefined): string {
+    const { headers, kind, ticket, query } = this.request;
     // By a ticket it would get, with a name, what is meant for others of that name.
-    const mayName = ticket === null && mayNameItself(context.guards, path, kind, context.webIdent);
-    const own = mayName ? (headers.ident ?? this.request.query.get('ident') ?? '') : '';
-    const name = ident ?? pass?.ident ?? own;
-    return new Arrival({ id, uuid: makeUuid(), ident: name, path, scheme, kind, ip, query, ticket, pass }, text);
+    const mayName = ticket === null && mayNameItself(context.guards, this.path, kind, context.webIdent);
+    const own = mayName ? (headers.ident ?? query.get('ident') ?? '') : '';
+    return given ?? this.pass?.ident ?? own;
+  }
+
+  /** The path of the route, not the same text cut out of the head. */
+  private get path(): string {
+    return this.route?.path ?? this.request.path;
+  }
+
+  identity({ id, uuid = makeUuid(), ident }: { id: number; uuid?: string; ident: string }): Identity {
+    const { scheme, kind, ip, ticket, queryText: query } = this.request;
+    const { text = '' } = this.target;
+    const { pass, path } = this;
+    return new Arrival({ id, uuid, ident, path, scheme, kind, ip, query, ticket, pass }, text);
+  }
+
+  /** The session that it comes back to, if it is one of this path that can be come back to. */
+  session(context: ConnectionContext): Session | null {
+    const session = this.returning === null ? null : context.sessions.find(this.returning.secret);
+    return session?.route === this.route ? session : null;
+  }
+
+  /** How many messages it has received in all; null: it comes back to nothing. */
+  get received(): number | null {
+    return this.returning?.received ?? null;
   }
 
   engine(context: ConnectionContext): (receiver: Receiver) => Engine {
@@ -208,14 +238,20 @@ export class Candidate {
     return answer.response;
   }
 
-  /** Opens with `ready`, if the route has the dialog. @returns the headers that did not fit. */
-  welcome(socket: TransportSocket, uuid: string, additions: Additions): string[] {
-    return this.greet(socket, this.route?.dialog === false ? null : readyPacket(uuid), additions);
+  /**
+   * Opens with `ready`, if the route has the dialog.
+   * @param packet what a client with a session is told in place of that.
+   * @returns the headers that did not fit.
+   */
+  welcome(socket: TransportSocket, uuid: string, additions: Additions, packet?: string): string[] {
+    return this.greet(socket, this.route?.dialog === false ? null : (packet ?? readyPacket(uuid)), additions);
   }
 
   /** Opens with a `close` packet in place of `ready`. */
-  dismiss(socket: TransportSocket, error: string): void {
-    this.greet(socket, this.route?.dialog === false ? null : closePacket(error), {});
+  dismiss(context: ConnectionContext, socket: TransportSocket, error: string): void {
+    const packet = closePacket(error);
+    const words = this.getsSession(context, {}) ? inDialog(packet) : packet;
+    this.greet(socket, this.route?.dialog === false ? null : words, {});
   }
 
   private greet(socket: TransportSocket, packet: string | null, additions: Additions): string[] {
@@ -235,16 +271,31 @@ export class Candidate {
     return omitted;
   }
 
+  /** It gets a session: it offers the protocol for that, which is spoken here, and the resource has not chosen another one. */
+  getsSession(context: ConnectionContext, additions: Additions): boolean {
+    this.sessions = context.values.resume > 0 && this.way === 'web' && this.route?.dialog !== false;
+    return this.sessions && this.protocol(additions) === SESSIONS;
+  }
+
   /**
-   * The one that the resource names, if it was offered, else the first offered. A token is told back only where nothing else was
-   * offered: a browser whose subprotocols are all passed over gives up.
+   * The one that the resource names, if it was offered, else that of sessions, else the first offered. A token is told back only
+   * where nothing else was offered: a browser whose subprotocols are all passed over gives up.
    */
-  private protocol(additions: Additions): string | undefined {
+  private protocol({ protocol: named }: Additions): string | undefined {
     const { protocols, headers } = this.request;
     if (protocols.length === 0) return offeredProtocols(headers)[0];
-    if (additions.protocol !== undefined && protocols.includes(additions.protocol)) return additions.protocol;
-    return protocols.find((name) => name !== SESSIONS);
+    const spoken = this.sessions ? protocols : protocols.filter((name) => name !== SESSIONS);
+    if (named !== undefined && spoken.includes(named)) return named;
+    return spoken.includes(SESSIONS) ? SESSIONS : spoken[0];
   }
+}
+
+/** The head of a request without the secret that it may hold: it is neither logged nor shown to resources. */
+function hideReturn(asked: RequestHead): { head: RequestHead; returning: Return | null } {
+  const { 'sec-websocket-protocol': field } = asked.headers;
+  if (field === undefined || !showsReturn(field)) return { head: asked, returning: null };
+  const headers = { ...asked.headers, 'sec-websocket-protocol': withoutReturn(field) };
+  return { head: { ...asked, headers, text: headWithoutReturn(asked.text) }, returning: returnIn(field) };
 }
 
 /** Node joins a UUID of many strings, which stay as many as long as nobody looks into it: ten times its size. */

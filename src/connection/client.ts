@@ -27,7 +27,7 @@ export interface SendOptions {
 
 /** What a resource sees of a connection. `Data` is the type of the plugin's own `data`. */
 export interface Client<Data = unknown> {
-  /** The socket ID: counted up from 1, never used again in a run. */
+  /** The socket ID: counted up from 1, never used again in a run. A client with a session keeps it when it comes back. */
   readonly id: number;
   /** What `ready` told the client (UUID v4); '' for a POST, which nobody can address. */
   readonly uuid: string;
@@ -49,7 +49,10 @@ export interface Client<Data = unknown> {
   readonly ticket: Ticket | null;
   /** What `[auth]` found of it: `claims` of a JWT, `session` of PHP; null: nothing was asked of it, a backend for one. */
   readonly auth: Auth | null;
-  /** The plugin's own; undefined, or what `onHandshake` gave. */
+  /**
+   * The plugin's own; undefined, or what `onHandshake` gave. With a session it outlives connections; a restart of the daemon only if JSON holds
+   * it unchanged.
+   */
   data: Data;
   /** Bytes sent to it that the kernel has not taken yet. */
   readonly bufferedAmount: number;
@@ -152,7 +155,7 @@ export class Arrival implements Identity {
 /** The Client of every kind of connection: it shows who it is, and passes on what it is told. */
 export class LinkedClient implements Client {
   data: unknown;
-  private readonly identity: Identity;
+  private identity: Identity;
   private readonly link: ClientLink;
   /** What was parsed because somebody asked for it. */
   private parsed: { headers?: Headers; query?: URLSearchParams } | null = null;
@@ -161,6 +164,12 @@ export class LinkedClient implements Client {
     this.identity = identity;
     this.link = link;
     this.data = data;
+  }
+
+  /** It has come back by another connection. */
+  moved(identity: Identity): void {
+    this.identity = identity;
+    this.parsed = null;
   }
 
   get id(): number {

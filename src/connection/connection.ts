@@ -1,9 +1,10 @@
-import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, traceOf } from '../errors.ts';
-import { excerpt } from '../log.ts';
+import { CLOSE } from '../errors.ts';
+import { inDialog } from '../packet/envelope.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
 import { type Client, type Identity, LinkedClient } from './client.ts';
+import { logLeft, logOpen, meaningOf } from './connectionlog.ts';
 import type { ConnectionContext } from './context.ts';
 import type { Deadline } from '../transport/deadlines.ts';
 import { Dialog, type DialogHost } from './dialog.ts';
@@ -17,6 +18,8 @@ import type { Member } from './registry.ts';
 import type { Route } from './route.ts';
 import { ScriptOutput } from './script.ts';
 import { Sender } from './sender.ts';
+import type { Session } from './session.ts';
+import { blame } from './thrown.ts';
 
 /** A life goes down this list, and never up. */
 const Phase = {
@@ -45,6 +48,8 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
   private readonly socket: TransportSocket;
   private readonly route: Route;
   private readonly dialog: Dialog;
+  /** What its client has beyond this connection; null: nothing. */
+  private readonly session: Session | null;
   private phase: Phase = Phase.OPEN;
   /** Too much waits to be sent to this client: nothing more of it is read. */
   private backlog = false;
@@ -65,14 +70,16 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     identity: Identity,
     makeEngine: (receiver: Receiver) => Engine,
     data: unknown,
+    session: Session | null = null,
   ) {
     super();
     this.context = context;
     this.socket = socket;
     this.route = route;
     this.identity = identity;
-    this.client = new LinkedClient(identity, this, data);
-    this.dialog = new Dialog(this, route, context);
+    this.session = session;
+    this.client = session?.client ?? new LinkedClient(identity, this, data);
+    this.dialog = session?.dialog ?? new Dialog(this, route, context);
     this.engine = makeEngine(this.dialog);
     this.rate = Rate.create(context.deadlines, context.values, this);
     this.output = this.isScript
@@ -92,15 +99,13 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
    * @param ended the peer's FIN has come already.
    */
   start(rest: Buffer, ended: boolean): void {
-    const { ip, path, kind, scheme, ident } = this.identity;
-    const { log, cork, stalls } = this.context;
+    const { cork, stalls } = this.context;
     this.context.live.add(this);
-    this.context.registry.add(this);
-    this.identity.pass?.begin(this.context.deadlines, (code, reason) => this.close(code, reason));
-    if (log.wants('info')) {
-      const name = ident === '' ? '' : ` ident ${excerpt(ident)}`;
-      log.info(`${this.who} ${kind} ${scheme}${name}: open`, { id: this.id, ip, path, kind, scheme });
-    }
+    if (this.session === null) {
+      this.context.registry.add(this);
+      this.identity.pass?.begin(this.context.deadlines, (code, reason) => this.close(code, reason));
+    } else this.session.attach(this);
+    logOpen(this.context.log, this, this.identity, this.session?.how ?? 'open');
     this.socket.reader = this;
     this.context.heartbeat.watch(this);
     if (this.output instanceof ScriptOutput) this.output.startPacing();
@@ -108,6 +113,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     const began = stalls.begin();
     try {
       this.dialog.open();
+      if (this.dialog.busy) this.engine.hold();
       if (this.open && rest.length > 0) this.engine.decode(rest);
     } finally {
       if (corked) cork.end();
@@ -161,16 +167,16 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
   onClose(error: Error | null): void {
     this.phase = Phase.CLOSED;
     this.engine.stop();
-    this.dialog.busy = false;
     this.context.deadlines.disarm(this);
     this.rate?.stop();
-    this.dialog.timeMessage();
     this.output.dispose();
     this.context.live.delete(this);
-    this.context.admission.leave(this.identity.ip);
     const { stalls } = this.context;
     if (stalls.last === this) stalls.last = null;
+    if (this.session === null) this.dialog.cut();
+    this.dialog.timeMessage();
     this.leave(CLOSE.ABNORMAL, error === null ? 'the connection ended without a Close frame' : error.message, true);
+    if (this.session === null || !this.session.inherits(this)) this.context.admission.leave(this.identity.ip);
   }
 
   /** A reason not to read is gone: what was kept is handled first, then the socket is read again. */
@@ -201,7 +207,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
   }
 
   /** Lets the socket be read, or not, as the state asks for. */
-  private steer(): void {
+  steer(): void {
     this.dialog.timeMessage();
     const wanted = this.phase === Phase.CLOSED || this.ready;
     if (wanted === this.reading) return;
@@ -238,17 +244,8 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
 
   /** It closes this client alone: with its own code, if it is one of ours, else with 1011. */
   onThrown(error: unknown): void {
-    const closeCode = closeCodeOf(error);
-    if (closeCode !== undefined) {
-      this.fail(closeCode, messageOf(error));
-      return;
-    }
-    this.context.log.error(`${this.who}: the resource failed: ${describeThrown(error)}`, {
-      id: this.id,
-      stack: traceOf(error),
-    });
-    this.dialog.failed(error);
-    this.fail(CLOSE.FAILED, 'the resource failed');
+    const { code, reason } = blame(error, this, this.context.log, this.dialog);
+    this.fail(code, reason);
   }
 
   // ---- how fast it sends
@@ -330,7 +327,8 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
 
   expire(): void {
     if (this.phase !== Phase.CLOSED) {
-      if (this.dialog.busy) this.exceeded('handlerTimeout');
+      // The handler of a session has its time whatever becomes of this connection.
+      if (this.dialog.busy && this.session === null) this.exceeded('handlerTimeout');
       else this.context.heartbeat.check(this);
       return;
     }
@@ -364,10 +362,10 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
   private depart(code: number, reason: string, error: string | null, frameCode = code): void {
     if (this.phase === Phase.CLOSED) return;
     this.phase = Phase.CLOSED;
-    this.dialog.busy = false;
     this.engine.stop();
     const announced = this.route.dialog && error !== null && code !== CLOSE.NORMAL;
-    const packet = announced ? closePacket(error === '' ? meaningOf(code) : error) : null;
+    const words = announced ? closePacket(error === '' ? meaningOf(code) : error) : null;
+    const packet = this.session === null || words === null ? words : inDialog(words);
     // What it is owed goes out first, as long as it reads: `onFinish` begins its time to leave.
     this.context.deadlines.disarm(this);
     this.output.finish(packet, this.engine.closeFrame(frameCode, reason));
@@ -375,24 +373,28 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     this.steer();
   }
 
-  /** Nobody finds it any more; the resource hears of it, once. */
-  private leave(code: number, reason: string, byClient: boolean): void {
-    if (this.context.registry.clients.get(this.id) !== this.client) return;
-    this.context.registry.remove(this);
-    this.identity.pass?.end();
-    const { ip, path } = this.identity;
-    if (this.context.log.wants('info')) {
-      // Of a client's own code its name is said: the meaning is what it would mean coming from us.
-      const meaning = byClient ? (CLOSE_CODES.get(code)?.name ?? '') : meaningOf(code);
-      const { dropped } = this.output;
-      const lost = dropped === 0 ? '' : `; ${dropped} messages to it were dropped`;
-      const text = `${byClient ? 'closed by the client' : 'closed'}: ${code} ${reason === '' ? meaning : reason}${lost}`;
-      this.context.log.info(`${this.who} ${text}`, { id: this.id, ip, path, code, reason });
-    }
-    this.context.reports.run(() => this.dialog.closed(code, reason));
+  /** Its client has come back to its session by another connection. */
+  abandon(why: string): void {
+    this.phase = Phase.CLOSED;
+    this.engine.stop();
+    this.leave(CLOSE.ABNORMAL, why, false);
+    this.socket.destroy();
   }
-}
 
-function meaningOf(code: number): string {
-  return CLOSE_CODES.get(code)?.meaning ?? `code ${code}`;
+  /** Nobody finds it any more; the resource hears of it, once. With a session it may be found, and wait. */
+  private leave(code: number, reason: string, byClient: boolean): void {
+    const { context, session, identity, dropped } = this;
+    const { registry, log, reports } = context;
+    if (session === null ? registry.clients.get(this.id) !== this.client : !session.has(this)) return;
+    const waits = session?.survives(code, byClient) ?? false;
+    logLeft(log, this, identity, { code, reason, byClient, dropped, waits });
+    if (session !== null) {
+      session.left(code, reason, waits);
+      return;
+    }
+    registry.remove(this);
+    this.dialog.cut();
+    identity.pass?.end();
+    reports.run(() => this.dialog.closed(code, reason));
+  }
 }

@@ -15,6 +15,7 @@ import type { InTurn } from './inturn.ts';
 import type { Limits, LimitValues } from './limits.ts';
 import type { Live } from './live.ts';
 import type { Registry } from './registry.ts';
+import type { Sessions } from './sessions.ts';
 import type { Stalls } from './stalls.ts';
 import type { Routes } from './route.ts';
 
@@ -58,6 +59,8 @@ export interface ConnectionContext {
   /** `[auth]`: what each path asks of its clients. */
   readonly guards: Guards;
   readonly registry: Registry;
+  /** Web clients that outlive their connections. */
+  readonly sessions: Sessions;
   readonly routes: Routes;
   /** `[security] webIdent`: a web client may name itself. */
   readonly webIdent: boolean;

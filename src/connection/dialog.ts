@@ -12,8 +12,8 @@ import type { Output } from './output.ts';
 import { type Handled, type MessageInfo, type Notice, promiseOf, type Route } from './route.ts';
 import type { Runner, Stalls } from './stalls.ts';
 
-const INFO_TEXT: MessageInfo = { binary: false, buffered: false };
-const INFO_BINARY: MessageInfo = { binary: true, buffered: false };
+const INFO_TEXT: MessageInfo = { binary: false, buffered: false, again: false };
+const INFO_BINARY: MessageInfo = { binary: true, buffered: false, again: false };
 
 /** The connection, as its dialog needs it. */
 export interface DialogHost extends Runner {
@@ -55,9 +55,9 @@ export class Dialog implements Receiver {
   handling = false;
   /** A handler's promise is unsettled. */
   busy = false;
-  private readonly host: DialogHost;
-  private readonly route: Route;
-  private readonly context: DialogContext;
+  protected readonly host: DialogHost;
+  protected readonly route: Route;
+  protected readonly context: DialogContext;
   private pieces: Pieces | null = null;
   /** Runs while a message has begun and is not complete; null: none ever took more than one read. */
   private time: MessageTime | null = null;
@@ -81,10 +81,12 @@ export class Dialog implements Receiver {
     this.handling = false;
     const promise = promiseOf(result);
     if (promise === null) this.host.onHandled();
-    else {
-      this.host.engine.hold();
-      this.wait(promise, 'onOpen');
-    }
+    else this.wait(promise, 'onOpen');
+  }
+
+  /** Nothing is to come of a handler in flight any more. */
+  cut(): void {
+    this.busy = false;
   }
 
   onMessage(b: Buffer, start: number, end: number, binary: boolean, ascii: boolean, owned: boolean): boolean {
@@ -118,7 +120,7 @@ export class Dialog implements Receiver {
   timeMessage(): void {
     const { host, context } = this;
     const { messageTimeout } = context.values;
-    if (messageTimeout > 0 && host.engine.midway && host.ready) {
+    if (messageTimeout > 0 && host.ready && host.engine.midway) {
       this.time ??= new MessageTime(context.deadlines, () => host.exceeded('messageTimeout'));
       this.time.run(host.engine.completed, messageTimeout);
     } else this.time?.stop();
@@ -211,7 +213,7 @@ export class Dialog implements Receiver {
     this.notice({ type: 'bufferOFF' });
     if (whole.length === 0 || !host.open) return this.acknowledge();
     const message = pieces.binary || this.route.textAsBuffer ? whole : whole.toString();
-    return this.handle(message, { binary: pieces.binary, buffered: true }, true);
+    return this.handle(message, { binary: pieces.binary, buffered: true, again: false }, true);
   }
 
   /** The `next` of a message that goes no further. */
@@ -227,7 +229,7 @@ export class Dialog implements Receiver {
    * Hands a message to the resource.
    * @param nextFirst keep what it sends until the `next` has gone: what bufferOFF brings about follows its `next`.
    */
-  private handle(message: string | Buffer, info: MessageInfo, nextFirst: boolean): boolean {
+  protected handle(message: string | Buffer, info: MessageInfo, nextFirst: boolean): boolean {
     const { host, route } = this;
     if (route.dialog) host.output.arrived(nextFirst);
     let result: Handled | Promise<Handled>;
@@ -246,7 +248,8 @@ export class Dialog implements Receiver {
     return host.ready;
   }
 
-  private done(fields: Handled): void {
+  /** A message was handled. */
+  protected done(fields: Handled): void {
     if (this.route.dialog) {
       let next = NEXT;
       try {

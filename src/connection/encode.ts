@@ -1,3 +1,4 @@
+import { escaped, LF } from '../packet/envelope.ts';
 import type { Engine } from '../wire/engine.ts';
 import { takeMemory } from '../wire/spare.ts';
 
@@ -71,10 +72,14 @@ export class Outgoing {
   readonly binary: boolean;
   /** It is left out for who has not taken what was sent before. */
   readonly droppable: boolean;
-  private readonly compress: boolean | undefined;
+  readonly compress: boolean | undefined;
   /** The frame that was asked for last, and what it is the same for. */
   private key = '';
   private frame: string | Buffer | null = null;
+  /** What of it clients with a session get, and what is kept for them. */
+  private escapedOne: Outgoing | null = null;
+  private copy: Buffer | null = null;
+  private bytes = -1;
   /** Frames of other keys. */
   private others: Map<string, string | Buffer> | null = null;
 
@@ -84,6 +89,27 @@ export class Outgoing {
     this.droppable = droppable;
     this.binary = binary;
     this.compress = compress;
+  }
+
+  /** The same for clients with a session, who tell packets of their dialog by an LF in front. */
+  get escaped(): Outgoing {
+    const { data, binary, compress, droppable } = this;
+    if (binary || (typeof data === 'string' ? !data.startsWith('\n') : data[0] !== LF)) return this;
+    this.escapedOne ??= new Outgoing(escaped(data), binary, compress, droppable);
+    return this.escapedOne;
+  }
+
+  /** Its data, which nobody writes to: what came as a Buffer is copied, once. */
+  get lasting(): string | Buffer {
+    if (typeof this.data === 'string') return this.data;
+    this.copy ??= Buffer.from(this.data);
+    return this.copy;
+  }
+
+  /** Of its data, in bytes. */
+  get length(): number {
+    if (this.bytes === -1) this.bytes = Buffer.byteLength(this.data);
+    return this.bytes;
   }
 
   /** @throws CompressionError */

@@ -76,13 +76,33 @@ const ROWS = {
     text: (n: number) => `more than ${n} connections a second from one address`,
   },
   connectRateAll: { code: CLOSE.TRY_LATER, text: (n: number) => `more than ${n} connections a second` },
+  maxSessions: {
+    code: CLOSE.ABNORMAL,
+    text: (n: number) => `more than ${n} sessions were waiting for their clients`,
+    option: '[dialog] maxSessions',
+  },
+  keepPackets: {
+    code: CLOSE.ABNORMAL,
+    text: (n: number) => `more than ${n} messages were kept for one session`,
+    option: '[dialog] keepPackets',
+  },
+  keepBytes: {
+    code: CLOSE.ABNORMAL,
+    text: (n: number) => `more than ${n} bytes of messages were kept for one session`,
+    option: '[dialog] keepBytes',
+  },
+  maxKept: {
+    code: CLOSE.ABNORMAL,
+    text: (n: number) => `more than ${n} bytes were kept for all sessions`,
+    option: '[dialog] maxKept',
+  },
   sendQueue: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: more than ${n} bytes were waiting` },
 } as const satisfies Record<string, LimitRow>;
 
 export type LimitName = keyof typeof ROWS;
 
-/** What is no limit itself, but says when one begins to run. */
-type PatienceName = 'heartbeatInterval' | 'rateGrace';
+/** What is no limit that anybody hears of, but says when one begins to run, or what is forgotten without a word. */
+type PatienceName = 'heartbeatInterval' | 'rateGrace' | 'resume' | 'maxNexts';
 
 /** Their values: bytes, counts, and seconds. 0 means none where the option says so. */
 export type LimitValues = Readonly<Record<LimitName | PatienceName, number>>;

@@ -5,10 +5,10 @@ import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import { parseHead, type Refusal } from '../wire/head.ts';
 import { checkUpgrade, refusalResponse, wantsUpgrade } from '../wire/handshake.ts';
+import { admit, comeBack } from './admit.ts';
 import type { RateName } from './admission.ts';
 import { Bystander, DEAF } from './bystander.ts';
 import { Candidate } from './candidate.ts';
-import { Connection } from './connection.ts';
 import { type ConnectionContext, peerOf } from './context.ts';
 import type { Deadline } from '../transport/deadlines.ts';
 import type { Live, Stoppable } from './live.ts';
@@ -195,13 +195,9 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
       this.refuse(refusal);
       return;
     }
-    const limit = context.admission.refusal(request.ip);
+    const limit = context.admission.refusal(request.ip, candidate.session(context)?.identity.ip);
     if (limit !== null) {
-      const { code, text } = context.limits.over(limit);
-      this.isNews = context.admission.news(limit, request.ip) !== null;
-      this.turnedAway = true;
-      context.admission.turnAway();
-      this.dismiss(candidate, code, limit === 'maxPerIP' ? text + request.ip : text);
+      this.turnAway(candidate, limit);
       return;
     }
     if (route === undefined || !candidate.accepted) {
@@ -212,6 +208,15 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
     const guard = candidate.guard(context);
     if (guard === null && !asks(route)) this.admit(candidate, undefined);
     else this.ask(candidate, guard);
+  }
+
+  private turnAway(candidate: Candidate, limit: 'maxClients' | 'maxPerIP'): void {
+    const { limits, admission } = this.context;
+    const { code, text } = limits.over(limit);
+    this.isNews = admission.news(limit, this.ip) !== null;
+    this.turnedAway = true;
+    admission.turnAway();
+    this.dismiss(candidate, code, limit === 'maxPerIP' ? text + this.ip : text);
   }
 
   private refuseRate(limit: RateName): void {
@@ -301,19 +306,15 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
 
   private admit(candidate: Candidate, additions: Additions = {}): void {
     const { context, socket } = this;
-    const { route } = candidate;
-    if (route === undefined) return;
-    const identity = candidate.identity(context, this.id, additions.ident);
-    const extension = candidate.negotiate(context);
-    if (extension !== '') context.log.debug(`${this.who}: ${extension}`, { id: this.id });
-    const omitted = candidate.welcome(socket, identity.uuid, additions);
-    if (omitted.length > 0) {
-      context.log.warn(`${this.who}: headers left out of the 101, invalid or too long: ${omitted.join(', ')}`, {
-        id: this.id,
-      });
+    const session = comeBack(context, candidate, this, additions);
+    // Who has not come back after all has no place of that session's.
+    const limit = session === null && candidate.received !== null ? context.admission.refusal(this.ip) : null;
+    if (limit !== null) {
+      this.turnAway(candidate, limit);
+      return;
     }
     this.handed();
-    const connection = new Connection(context, socket, route, identity, candidate.engine(context), additions.data);
+    const connection = admit(context, socket, candidate, this, additions, session);
     socket.resume();
     connection.start(this.bytes, this.ended);
     this.bytes = NO_BYTES;
@@ -341,7 +342,7 @@ export class Opener extends Bystander implements Reader, Deadline, OutputOwner, 
   private dismiss(candidate: Candidate, code: number, error: string): void {
     this.log(`refused: ${code} ${error}`, code);
     this.leaving();
-    candidate.dismiss(this.socket, error);
+    candidate.dismiss(this.context, this.socket, error);
     const engine = candidate.engine(this.context)(DEAF);
     if (candidate.way === 'script') {
       const output = new ScriptOutput(this.socket, engine, this.context, this);

@@ -14,7 +14,8 @@ export class Pass implements Deadline {
   after: Deadline | null = null;
   readonly auth: Auth;
   readonly ident: string | undefined;
-  private readonly expires: number | undefined;
+  /** Seconds since 1970; undefined: never. */
+  readonly expires: number | undefined;
   private timing: { deadlines: Arming; close: (code: number, reason: string) => void } | null = null;
 
   constructor({ auth, ident, expires }: Granted) {

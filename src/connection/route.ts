@@ -12,8 +12,13 @@ import type { Client, Kind, Scheme } from './client.ts';
 export interface MessageInfo {
   /** It came as a binary message. */
   readonly binary: boolean;
-  /** It came in pieces, between bufferON and bufferOFF. */
+  /** It came in pieces. */
   readonly buffered: boolean;
+  /**
+   * It may have been handled before, in whole or in part: by a daemon that was stopped in the middle of it, or that has forgotten. Clients with a
+   * session alone (PROTOCOL.md §9) say so.
+   */
+  readonly again: boolean;
 }
 
 /** What `onOther` is told. */
@@ -23,7 +28,14 @@ export type Notice =
   | { readonly type: 'close'; readonly code: number; readonly reason: string }
   | { readonly type: 'bufferON' | 'bufferOFF' }
   /** Everything that waited to be sent to this client has been taken. */
-  | { readonly type: 'drain' };
+  | { readonly type: 'drain' }
+  /** Its connection is lost, but its session waits for it: what it is sent is kept. */
+  | { readonly type: 'detached' }
+  /**
+   * It is back, and has been sent what was kept. `lost`: messages that could not be kept, as it was told; `restarted`: its session comes
+   * from the daemon before this one, so this resource has not seen it open.
+   */
+  | { readonly type: 'resumed'; readonly lost: number; readonly restarted: boolean };
 
 /** A client that asks to come in. */
 export interface HandshakeRequest {
@@ -37,7 +49,7 @@ export interface HandshakeRequest {
   readonly kind: Kind;
   /** The ticket that it came by; null: none. */
   readonly ticket: Ticket | null;
-  /** The subprotocols it offers; a token shown as one (`websock.token.…`) is not among them. */
+  /** The subprotocols it offers; a token or a session shown as one (`websock.token.…`, `websock.resume.…`) is not among them. */
   readonly protocols: readonly string[];
   /** What `[auth]` found of it; null: nothing was asked of it. */
   readonly auth: Auth | null;

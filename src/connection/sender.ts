@@ -1,4 +1,4 @@
-import { CLOSE, describeThrown, messageOf, traceOf } from '../errors.ts';
+import { CLOSE, messageOf } from '../errors.ts';
 import { CompressionError } from '../wire/codec.ts';
 import type { Engine } from '../wire/engine.ts';
 import type { ClientLink, Identity, Kind } from './client.ts';
@@ -6,6 +6,7 @@ import type { ConnectionContext } from './context.ts';
 import type { Outgoing } from './encode.ts';
 import { type MessageSource, sendInFragments, sendWhole } from './fragments.ts';
 import type { Output } from './output.ts';
+import { logStray } from './thrown.ts';
 
 /** The half of a connection that whoever has its client, or routes to it, sends by. */
 export abstract class Sender implements ClientLink {
@@ -92,10 +93,7 @@ export abstract class Sender implements ClientLink {
   }
 
   onStray(callback: string, error: unknown): void {
-    this.context.log.error(`${this.who}: ${callback} failed, its client was closed already: ${describeThrown(error)}`, {
-      id: this.id,
-      stack: traceOf(error),
-    });
+    logStray(this.context.log, this, callback, error);
   }
 
   /** A message that could not be compressed ends this client, not whoever sent it. */

@@ -14,8 +14,10 @@ import { Limits } from '../connection/limits.ts';
 import { Live } from '../connection/live.ts';
 import { Reception } from '../connection/reception.ts';
 import { Registry } from '../connection/registry.ts';
+import { recordOf, restoreSession } from '../connection/sessionrecord.ts';
+import { Sessions } from '../connection/sessions.ts';
 import { Stalls } from '../connection/stalls.ts';
-import { messageOf, stackOf, WebsockError } from '../errors.ts';
+import { CLOSE, messageOf, stackOf, WebsockError } from '../errors.ts';
 import { readAssets } from '../http/assets.ts';
 import { Idempotency } from '../http/idempotency.ts';
 import { HttpSide } from '../http/side.ts';
@@ -37,6 +39,7 @@ import { chooseCodec } from '../wire/probe.ts';
 import { CertificateWatch } from './certificates.ts';
 import { OpenFiles } from './openfiles.ts';
 import { makePlan, type Plan } from './plan.ts';
+import { StateFile } from './statefile.ts';
 
 /** Milliseconds that the last words of connections cut off have to get out. */
 const LAST_WORDS = 250;
@@ -59,13 +62,15 @@ export class Daemon {
   private readonly gate: ProxyGate;
   private readonly certificates: CertificateWatch | null;
   private readonly openFiles: OpenFiles;
+  /** Where sessions outlive the daemon; null: nowhere. */
+  private readonly state: StateFile | null;
   private listeners: Listener[] = [];
   private context: ConnectionContext | null = null;
   private http: HttpSide | null = null;
 
   /** @throws WebsockError WEBSOCK_CONFIG */
   constructor(config: Config, log: Log) {
-    const { security, backend, tickets } = config.values;
+    const { security, backend, tickets, dialog } = config.values;
     this.config = config;
     this.log = log;
     this.plan = makePlan(config);
@@ -73,7 +78,7 @@ export class Daemon {
     const { tls } = this.plan;
     this.certificates = tls === undefined ? null : new CertificateWatch(config, tls.certificates, log);
     this.limits = new Limits(this.plan.limits);
-    this.openFiles = new OpenFiles(this.plan.openFiles, log, () => this.admission.count);
+    this.openFiles = new OpenFiles(this.plan.openFiles, log, () => this.admission.connected);
     this.access = new Access({ ...security, ...backend });
     if (tickets.secret === '') log.debug('Tickets end with this daemon: [tickets] secret is not set');
     this.tickets = new Tickets(tickets.secret === '' ? randomBytes(32) : tickets.secret, tickets.maxTtl);
@@ -87,6 +92,12 @@ export class Daemon {
       log,
     );
     this.admission = new Admission(this.limits, { log, isProxy: (ip) => this.access.isProxy(ip) });
+    const { resume, stateFile, maxState } = dialog;
+    this.state = resume === 0 || stateFile === '' ? null : new StateFile({ file: stateFile, most: maxState, log });
+    const problem = this.state?.problem ?? null;
+    if (problem !== null) {
+      this.warnings.push(`${config.where('dialog.stateFile')}: sessions will end with the daemon: ${problem}`);
+    }
   }
 
   /**
@@ -142,7 +153,7 @@ export class Daemon {
     const { name, intake, why } = await this.chooseTransport();
     if (why === null) this.log.info(`Transport: ${name}`);
     else this.log.warn(`Transport: ${name}, for ${why}`);
-    const { log, limits, deadlines, access, admission, tickets, gate } = this;
+    const { log, limits, deadlines, access, admission, tickets } = this;
     const attempts = new Attempts(limits);
     const debts = new Debts(limits, log);
     const stalls = new Stalls(log, values.log.stallWarn);
@@ -176,6 +187,7 @@ export class Daemon {
       tickets,
       guards: this.plan.guards,
       registry: this.registry,
+      sessions: new Sessions(limits, log),
       routes: this.router,
       webIdent: values.security.webIdent,
       compression: this.compression(),
@@ -189,6 +201,18 @@ export class Daemon {
     };
     this.http = http;
     this.context = context;
+    this.restoreSessions(context);
+    await this.openListeners(context, intake);
+    stalls.start();
+    this.announce();
+    this.certificates?.start();
+    this.openFiles.start();
+  }
+
+  /** @throws WebsockError WEBSOCK_START if an address cannot be had. */
+  private async openListeners(context: ConnectionContext, intake: TransportChoice['intake']): Promise<void> {
+    const { gate, log, deadlines } = this;
+    const { values } = this.config;
     const reception = new Reception(context);
     const { tls } = this.plan;
     const options = { ...values.tcp, tls, gate, lobby: reception, deadlines };
@@ -199,13 +223,11 @@ export class Daemon {
         this.listeners.push(await transport.listen(address, reception.accept));
       }
     } catch (error) {
+      // For the one that will find its address free.
+      this.keepSessions(context, CLOSE.GOING_AWAY, 'daemon stopping');
       await this.close();
       throw error;
     }
-    stalls.start();
-    this.announce();
-    this.certificates?.start();
-    this.openFiles.start();
   }
 
   /** Reads the certificates again: those that connect from now on get what is in their files. Nobody is disconnected. */
@@ -220,29 +242,67 @@ export class Daemon {
   async stop(): Promise<number> {
     const { context, http } = this;
     if (context === null || http === null) return 0;
-    const { timeout, code } = this.config.values.stop;
+    const { code } = this.config.values.stop;
     const reason = code === 1012 ? 'daemon restarting' : 'daemon stopping';
     context.draining = true;
     this.certificates?.stop();
     this.openFiles.stop();
-    this.log.info(`Stopping server, connections: ${context.admission.count}`);
+    this.log.info(`Stopping server, connections: ${context.admission.connected}`);
+    const left = await this.drain(context, http, code, reason);
+    this.keepSessions(context, code, reason);
+    return left;
+  }
+
+  /** Lets everybody go. @returns how many connections had to be cut off. */
+  private async drain(context: ConnectionContext, http: HttpSide, code: number, reason: string): Promise<number> {
+    const { timeout } = this.config.values.stop;
     const closed = this.close();
     const answered = http.stop();
+    if (this.state === null) context.sessions.stop(code, reason);
     for (const connection of [...context.waiting, ...context.live]) connection.stop(code, reason);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((done) => {
       timer = setTimeout(() => done(true), timeout * 1000);
     });
-    const isLate = await Promise.race([Promise.all([closed, answered]).then(() => false), late]);
+    // Who has lost its connection in the middle of a handler may be answered by the next daemon.
+    const quiet = context.sessions.quiet();
+    const isLate = await Promise.race([Promise.all([closed, answered, quiet]).then(() => false), late]);
     clearTimeout(timer);
     if (!isLate) return 0;
-    const left = context.admission.count;
-    this.log.warn(`${left} connections did not end within [stop] timeout = ${timeout} s: cut off`);
+    const left = context.admission.connected;
+    const { length } = context.sessions.busy;
+    const others = length === 0 ? '' : `, nor handlers of ${length} clients without one`;
+    this.log.warn(`${left} connections did not end within [stop] timeout = ${timeout} s: cut off${others}`);
     http.destroy();
     for (const connection of [...context.waiting, ...context.live]) connection.cut(code, reason);
     await Promise.race([closed, new Promise((done) => setTimeout(done, LAST_WORDS))]);
     for (const connection of [...context.waiting, ...context.live]) connection.destroy();
     return left;
+  }
+
+  /** Writes the sessions for the next daemon; those that cannot be end. */
+  private keepSessions(context: ConnectionContext, code: number, reason: string): void {
+    const { sessions } = context;
+    if (this.state === null || sessions.size === 0) return;
+    const all = [...sessions].filter((session) => session.stands);
+    const lines = function* (log: Log): Generator<string> {
+      for (const session of all) yield recordOf(session, log);
+    };
+    const kept = new Set(all.slice(0, this.state.write(lines(this.log))));
+    const lost = [...sessions].filter((session) => !kept.has(session));
+    for (const session of lost) session.end(code, reason);
+    const more = lost.length === 0 ? '' : `; ${lost.length} are closed, or have no room in it`;
+    this.log.info(`Sessions kept: ${kept.size}, in ${this.config.values.dialog.stateFile}${more}`);
+  }
+
+  /** Takes over the sessions of the daemon before this one. */
+  private restoreSessions(context: ConnectionContext): void {
+    const lines = this.state?.take() ?? [];
+    if (lines.length === 0) return;
+    const problems = lines.map((line) => restoreSession(context, line)).filter((problem) => problem !== null);
+    for (const problem of new Set(problems))
+      this.log.warn(`A session of the daemon before is not restored: ${problem}`);
+    this.log.info(`Sessions restored: ${lines.length - problems.length} of ${lines.length}`);
   }
 
   /** Resolves when no listener is left and every connection that one of them accepted is gone. */

@@ -66,6 +66,9 @@ export function makePlan(config: Config): Plan {
     limits: {
       ...values.limits,
       ...values.http,
+      ...values.dialog,
+      // What is kept is sent again at once.
+      keepBytes: Math.min(values.dialog.keepBytes, values.limits.sendQueue),
       heartbeatInterval: values.heartbeat.interval,
       heartbeatTimeout: values.heartbeat.timeout,
       maxClients: maxClients === 0 ? clientsWithin(openFiles) : maxClients,

@@ -221,7 +221,7 @@ async function handle(context: HttpContext, exchange: Exchange, target: Target, 
     const message = target.route.textAsBuffer && typeof text === 'string' ? Buffer.from(text) : text;
     const poster = posterOf(context, exchange, target, room);
     // oxlint-disable-next-line no-await-in-loop -- one at a time and in order, as for every client
-    answers.push(await poster.handle(message, { binary: body.binary, buffered: false }));
+    answers.push(await poster.handle(message, { binary: body.binary, buffered: false, again: false }));
   }
   if (!body.many) return answers[0];
   return {

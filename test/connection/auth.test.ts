@@ -66,7 +66,9 @@ describe('a web client', () => {
     expect(chosen('websock.token.right, chat')).toBe('chat');
     expect(chosen('chat, websock.token.right', 'websock.token.right')).toBe('chat');
     expect(chosen('websock.token.right, a, b', 'b')).toBe('b');
-    expect(chosen('websock.token.right, websock.2')).toBeUndefined();
+    expect(chosen('websock.token.right, a, websock.resume.x.1')).toBe('a');
+    expect(chosen('websock.token.right, websock.resume.x.1')).toBe('websock.token.right');
+    expect(chosen('websock.resume.x.1, websock.token.right')).toBe('websock.token.right');
   });
 
   test('is seen without its token in the query, but for one that nobody has asked for', () => {

@@ -102,13 +102,13 @@ describe('the three ways in', () => {
     expect(ident(SCRIPT, '/?ident=b', false)).toBe('b');
   });
 
-  test('the subprotocol: the first offered, never websock.2, nor one that was not offered', () => {
+  test('the subprotocol: the first offered, but websock.2 before all others', () => {
     const chosen = (offered: string): string | undefined => {
       const bed = openerBed();
       bed.socket.say(head({ 'Sec-WebSocket-Protocol': offered }));
       return /Sec-WebSocket-Protocol: (.*)\r\n/.exec(answer(bed.socket).head)?.[1];
     };
-    expect([chosen('a, b'), chosen('websock.2, b'), chosen('websock.2')]).toEqual(['a', 'b', undefined]);
+    expect([chosen('a, b'), chosen('b, websock.2'), chosen('websock.2')]).toEqual(['a', 'websock.2', 'websock.2']);
   });
 
   test('any other HTTP goes to the HTTP side with every byte that was read, and is counted until it ends', () => {

@@ -13,6 +13,7 @@ import { Limits, type LimitValues } from '../../src/connection/limits.ts';
 import { Live } from '../../src/connection/live.ts';
 import { Registry } from '../../src/connection/registry.ts';
 import { type Callbacks, engineOptions, type Route } from '../../src/connection/route.ts';
+import { Sessions } from '../../src/connection/sessions.ts';
 import { Stalls } from '../../src/connection/stalls.ts';
 import type { Log } from '../../src/log.ts';
 import { Tickets } from '../../src/packet/ticket.ts';
@@ -186,6 +187,12 @@ export const LIMIT_VALUES: LimitValues = {
   rateGrace: 5,
   sendQueue: 50_000,
   maxSendMemory: 10_000_000,
+  resume: 30,
+  maxSessions: 100,
+  keepPackets: 100,
+  keepBytes: 50_000,
+  maxKept: 1_000_000,
+  maxNexts: 10,
 };
 
 export const ACCESS: AccessOptions = {
@@ -237,6 +244,7 @@ export function fakeContext(options: ContextOptions = {}): FakeContext {
     tickets: new Tickets('the secret of these tests', 86_400),
     guards: options.guards ?? { of: () => null },
     registry: new Registry(),
+    sessions: new Sessions(limits, log),
     routes: { find: (path) => routes.get(path) },
     webIdent: options.webIdent ?? false,
     compression: options.compression ?? null,
