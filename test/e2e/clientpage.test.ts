@@ -93,15 +93,20 @@ describe('a page of another origin in Chromium', () => {
   });
 
   withChromium(
-    'goes offline by the browser’s own switch: what it says meanwhile goes out when it is on again',
+    'goes offline by the browser’s own switch: what it says and is told meanwhile arrives when it is on again, and it is the same client',
     async () => {
       const [page, other] = [await openPage('module', []), await openPage('module', [])];
+      const uuid = await page.locator('#uuid').innerText();
       await page.context().setOffline(true);
       await shown(page, 'states', 'waiting');
       await page.evaluate("void say('from away')");
+      const packet = JSON.stringify({ opcode: 'feedback', uuid, message: 'meanwhile' });
+      expect((await curl('-d', packet, `http://127.0.0.1:${daemon.port}/php`)).json()).toMatchObject({ delivered: 1 });
       expect(await texts(page, 'nexts')).toEqual([]);
       await page.context().setOffline(false);
       await shown(page, 'returns', '-');
+      expect(await texts(page, 'returns')).toEqual([uuid]);
+      await shown(page, 'messages', 'meanwhile');
       await shown(page, 'nexts', 'from away');
       await page.evaluate("void say('from home')");
       await shown(other, 'messages', 'from home');
