@@ -167,7 +167,7 @@ function resourcesFolder(dir: string, { resources, extra }: DaemonOptions): stri
   const bundled = join(ROOT, 'resources');
   if (resources === undefined && extra === undefined) return bundled;
   const folder = join(dir, 'resources');
-  mkdirSync(folder);
+  mkdirSync(folder, { recursive: true });
   if (resources === undefined) {
     for (const name of ['default.ts', 'web.ts', 'php.ts', 'lib']) {
       if (existsSync(join(bundled, name))) cpSync(join(bundled, name), join(folder, name), { recursive: true });
