@@ -91,7 +91,7 @@ function client(port: number, path: string, options: Options = {}): Connection {
 /** A daemon, and a way to it on which the first connections are cut. */
 async function setUp(dialog: string, cuts: number): Promise<{ proxy: CutProxy; next: (most: number) => number }> {
   const next = numbersFrom(SEED);
-  console.log(`lossless: WEBSOCK_SEED=${SEED}`);
+  process.stdout.write(`lossless: WEBSOCK_SEED=${SEED}\n`);
   phoenix = new Phoenix(await freePort(), dialog);
   await phoenix.rise();
   const proxy = await CutProxy.open(
