@@ -25,6 +25,7 @@ const LEVELS: Record<string, number> = {
 const BESIDE: Record<string, string[]> = {
   config: ['errors.ts', 'log.ts'],
   client: [],
+  console: ['client'],
   'index.ts': ['auth', 'connection', 'packet', 'resource'],
   'testing.ts': ['errors.ts', 'auth', 'packet', 'connection', 'hub', 'resource'],
   command: ['client', 'config', 'errors.ts', 'log.ts', 'packet'],
@@ -43,7 +44,7 @@ interface Source {
 function sources(...folders: string[]): Source[] {
   return folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts') && !name.startsWith('fixtures'))
+      .filter((name) => /\.(?:ts|js)$/.test(name) && !name.startsWith('fixtures'))
       .map((name) => ({ name: `${folder}/${name}`, text: readFileSync(join(ROOT, folder, name), 'utf8') })),
   );
 }

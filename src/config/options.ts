@@ -172,6 +172,12 @@ export const OPTIONS = [
   ),
   ...DIALOG_OPTIONS,
   row(
+    'http',
+    'console',
+    { type: 'boolean', default: true, reloadable: false },
+    'Serve the console at /_websock/, a page to connect and look at what is sent: to loopback, as far as that is trusted, and to who shows the backend key by HTTP Basic (any user name).',
+  ),
+  row(
     'heartbeat',
     'interval',
     { type: 'seconds', default: 25, ...TIME, zero: 'no pings', reloadable: true },

@@ -227,6 +227,12 @@ export class Access {
     return { status: 401, text, headers: { 'WWW-Authenticate': 'Bearer' } };
   }
 
+  /** Whether a request comes from this host itself, and the daemon trusts its host (PROTOCOL.md §2). */
+  isTrustedLoopback({ ip, known }: Provenance): boolean {
+    const isLocal = ip === 'unix' || parse(ip)?.range() === 'loopback';
+    return isLocal && known && this.addressTrusted(ip);
+  }
+
   private addressTrusted(ip: string): boolean {
     if (ip === 'unix') return this.trustUnix;
     const address = parse(ip);

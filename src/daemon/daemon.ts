@@ -169,7 +169,7 @@ export class Daemon {
       guards: this.plan.guards,
       stalls,
       routes: this.router,
-      assets: readAssets(),
+      assets: readAssets(values.http.console),
       idempotency: new Idempotency({ limits, log, deadlines, resume: values.dialog.resume }),
       keepAliveTimeout: values.http.keepAliveTimeout,
     });

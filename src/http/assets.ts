@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { extname, isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Headers } from '../wire/head.ts';
+import { CONSOLE_HEADERS } from './headers.ts';
 
 /** A file that the daemon serves below `/_websock/`. */
 interface AssetRow {
   /** All of the path of the URL. */
   readonly path: string;
-  /** Relative to the folder of the package. */
+  /** Relative to the folder of the package; or of a package that it depends on. */
   readonly file: string;
   readonly type: string;
   readonly headers: Headers;
@@ -19,6 +23,8 @@ export interface Asset {
   /** By its content, in quotes. */
   readonly etag: string;
   readonly headers: Headers;
+  /** For whoever may see the console alone. */
+  readonly forConsole: boolean;
 }
 
 /** By path. */
@@ -32,24 +38,55 @@ const LIBRARY: Headers = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/** All of them. */
 const ROWS: readonly AssetRow[] = [
   { path: '/_websock/client.js', file: 'dist/client/client.js', type: SCRIPT, headers: LIBRARY },
   { path: '/_websock/client.classic.js', file: 'dist/client/client.classic.js', type: SCRIPT, headers: LIBRARY },
 ];
 
+const STYLE = 'text/css; charset=utf-8';
+const FOLDER = 'dist/console';
+
+/** What the console is made of (src/console). */
+function consoleRows(): AssetRow[] {
+  const types: Record<string, string> = {
+    '.html': 'text/html; charset=utf-8',
+    '.js': SCRIPT,
+    '.css': STYLE,
+    '.svg': 'image/svg+xml',
+  };
+  const own = readdirSync(urlOf(FOLDER)).flatMap((name): AssetRow[] => {
+    const type = types[extname(name)];
+    const path = `/_websock/${name === 'index.html' ? '' : name}`;
+    return type === undefined ? [] : [{ path, file: `${FOLDER}/${name}`, type, headers: CONSOLE_HEADERS }];
+  });
+  const { resolve } = createRequire(import.meta.url);
+  return [
+    ...own,
+    { path: '/_websock/uplot.js', file: resolve('uplot/dist/uPlot.esm.js'), type: SCRIPT, headers: CONSOLE_HEADERS },
+    { path: '/_websock/uplot.css', file: resolve('uplot/dist/uPlot.min.css'), type: STYLE, headers: CONSOLE_HEADERS },
+  ];
+}
+
 /**
- * Reads the files of the table.
+ * Reads the files, those of the library and of the console.
+ * @param console whether there is one.
  * @throws Error if one of them is not there: the package was not built.
  */
-export function readAssets(): Assets {
+export function readAssets(console: boolean): Assets {
   const assets = new Map<string, Asset>();
-  for (const { path, file, type, headers } of ROWS) {
-    const body = readFileSync(new URL(`../../${file}`, import.meta.url));
+  const add = ({ path, file, type, headers }: AssetRow, forConsole: boolean): void => {
+    const body = readFileSync(urlOf(file));
     const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
-    assets.set(path, { type, body, etag, headers });
-  }
+    assets.set(path, { type, body, etag, headers, forConsole });
+  };
+  for (const row of ROWS) add(row, false);
+  if (console) for (const row of consoleRows()) add(row, true);
   return assets;
+}
+
+/** Of a file of the package, or an absolute path. */
+function urlOf(file: string): URL {
+  return isAbsolute(file) ? pathToFileURL(file) : new URL(`../../${file}`, import.meta.url);
 }
 
 /** Whether an If-None-Match header names an ETag; weak or not does not matter to it (RFC 9110 §13.1.2). */

@@ -9,7 +9,7 @@ import type { Deadline, Deadlines } from '../transport/deadlines.ts';
 import { Debt, type Debtor, type Debts } from '../connection/debts.ts';
 import { Rate } from '../connection/rate.ts';
 import type { Limits } from '../connection/limits.ts';
-import type { Routes } from '../connection/route.ts';
+import type { Route, Routes } from '../connection/route.ts';
 import type { Runner, Stalls } from '../connection/stalls.ts';
 import { excerpt, type Log } from '../log.ts';
 import type { Tickets } from '../packet/ticket.ts';
@@ -31,7 +31,7 @@ export interface HttpContext {
   readonly tickets: Tickets;
   readonly guards: Guards;
   readonly stalls: Stalls;
-  readonly routes: Routes;
+  readonly routes: Routes & { all(): readonly Route[] };
   readonly assets: Assets;
   readonly idempotency: Idempotency;
   /** Seconds that a kept-alive connection may be idle. */
@@ -169,11 +169,13 @@ export class Exchange implements Runner {
   readonly response: ServerResponse;
   /** See RequestHead. */
   readonly authority: string;
-  readonly path: string;
+  path: string;
   /** Without the `?`. */
   query: string;
   readonly headers: Headers;
   readonly from: Provenance;
+  /** It is for the console: no page of another origin may read the answer. */
+  forConsole = false;
   private readonly context: HttpContext;
 
   constructor(context: HttpContext, connection: HttpConnection, request: IncomingMessage, response: ServerResponse) {
@@ -250,7 +252,7 @@ export class Exchange implements Runner {
   /** Lets a page read the answer, if its origin is allowed to connect. */
   allowOrigin(): void {
     this.response.setHeader('Vary', 'Origin');
-    if (this.originAllowed) this.response.setHeader('Access-Control-Allow-Origin', this.origin);
+    if (this.originAllowed && !this.forConsole) this.response.setHeader('Access-Control-Allow-Origin', this.origin);
   }
 
   /** @param type null: there is no body. */

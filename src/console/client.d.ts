@@ -1,0 +1,2 @@
+/** Served beside the console: see src/client. */
+export * from '../client/index.ts';

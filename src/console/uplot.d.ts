@@ -1,0 +1,2 @@
+/** Served beside the console, from its package. */
+export { default } from 'uplot';
