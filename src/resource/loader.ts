@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { basename, extname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createJiti } from 'jiti';
 import { messageOf, stackOf } from '../errors.ts';
 import { type MountOptions, mount } from './mount.ts';
@@ -9,6 +10,12 @@ const EXTENSIONS = new Set(['.ts', '.js', '.mjs', '.cjs']);
 const NOT_RESOURCES = /\.(?:d|test|spec)\.[cm]?[jt]s$/;
 /** Seconds that a file may take to load: a top-level `await` that never ends must not keep the daemon from starting. */
 const LOAD_TIMEOUT = 10;
+
+/**
+ * Where what was made of resources in TypeScript is kept: beside our own code, for who can write there needs no such way. Where
+ * nobody may, as under systemd, each start makes it anew, which takes 0.3 s.
+ */
+const CACHE = fileURLToPath(new URL('../.resources', import.meta.url));
 
 /** A file that is not served, and why. */
 export interface Refused {
@@ -34,7 +41,7 @@ export async function loadResources(options: LoadOptions): Promise<{ router: Rou
   const refused: Refused[] = [];
   const owners = new Map<string, string>();
   const jiti = createJiti(join(options.folder, sep), {
-    fsCache: false, // a service may not write anywhere
+    fsCache: CACHE,
     moduleCache: false,
     virtualModules: { websock: options.api },
   });

@@ -4,7 +4,7 @@ import { expect, test } from '@jest/globals';
 import { type RunningDaemon, startDaemon } from '../support/daemon.ts';
 import { startWebsock } from '../support/websock.ts';
 
-const PARTS = 4;
+const PARTS = 3;
 const PART = 750;
 /** It writes down what it is told, and takes a moment for it. */
 const TALLY = `
@@ -22,7 +22,7 @@ function tallyOf({ dir }: RunningDaemon): string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
 }
 
-test('websock send over three restarts of the daemon: each line is handled once, in order', async () => {
+test('websock send over restarts of the daemon: each line is handled once, in order', async () => {
   let daemon = await startDaemon({ resources: { 'tally.js': TALLY } });
   const { dir, port } = daemon;
   const restarted = { dir, ini: `adress='ws://127.0.0.1:${port}'`, args: ['--resources', join(dir, 'resources')] };

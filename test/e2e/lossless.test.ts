@@ -30,7 +30,7 @@ const COUNT = `
   }`;
 
 /** All 10,000 may wait for who is away. */
-const ROOMY = 'keepPackets=20000\nkeepBytes=16MiB\n';
+const ROOMY = 'keepPackets=20000\nkeepBytes=16MiB\n[limits]\nsendQueue=16MiB\n';
 
 /** A daemon that comes again on the same port, in the same folder. */
 class Phoenix {
@@ -96,7 +96,7 @@ async function setUp(dialog: string, cuts: number): Promise<{ proxy: CutProxy; n
   await phoenix.rise();
   const proxy = await CutProxy.open(
     phoenix.port,
-    Array.from({ length: cuts }, () => next(30_000)),
+    Array.from({ length: cuts }, () => next(3 * MESSAGES)),
   );
   open.push(proxy);
   return { proxy, next };
@@ -190,7 +190,7 @@ test(
 test(
   'with kill -9 nothing is missing, and what is handled again says so',
   async () => {
-    const { proxy } = await setUp(ROOMY, 5);
+    const { proxy } = await setUp(ROOMY, Math.floor(CUTS / 4));
     const sender = client(proxy.port, '/count');
     const sent = numbers(MESSAGES).map((number) => sender.send(number));
     for (let kill = 1; kill <= RESTARTS; kill++) {
