@@ -54,7 +54,7 @@ export const slowloris: Scenario = {
     const { quick, secs = quick ? 1 : 10, say, claim } = context;
     const each = quick ? 20 : 1000;
     /** Seconds that each limit of this run allows. */
-    const limit = quick ? 3 : 20;
+    const limit = quick ? 3 : 40;
     const total = each * SHAPES.length;
     const target = await Target.start({
       cpu: context.serverCpu,

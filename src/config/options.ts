@@ -198,8 +198,8 @@ export const OPTIONS = [
   row(
     'tcp',
     'backlog',
-    { type: 'integer', default: 511, min: 1, max: 65_535, unit: 'connections', reloadable: false },
-    'How many new connections the system queues until they are accepted. The system may have a lower limit of its own.',
+    { type: 'integer', default: 4096, min: 1, max: 65_535, unit: 'connections', reloadable: false },
+    'How many new connections the system queues until they are accepted: one in each turn of the event loop. Beyond that it forgets them, and clients try again after seconds. The system may have a lower limit of its own (net.core.somaxconn).',
   ),
   row(
     'tls',
