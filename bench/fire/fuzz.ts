@@ -11,6 +11,8 @@ const BATCH = 1000;
 /** Milliseconds that it waits for that. */
 const PATIENCE = 10_000;
 
+/** Seconds that a session waits. */
+const RESUME = 1;
 const INI = `[limits]
 headTimeout=2
 proxyTimeout=2
@@ -25,6 +27,8 @@ keepAliveTimeout=1
 [compression]
 enabled=true
 threshold=0
+[dialog]
+resume=${RESUME}
 [security]
 trustedProxies=127.0.0.0/8`;
 
@@ -57,7 +61,8 @@ async function honest(port: number): Promise<number> {
 
 async function waitForNobody(target: Target, files: number): Promise<void> {
   await target.filesUntil((now) => now <= files, 10);
-  await sleep(0.5);
+  // And those who may come back to a session are not waited for any more.
+  await sleep(RESUME + 0.5);
 }
 
 export const fuzz: Scenario = {
