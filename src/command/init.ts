@@ -42,7 +42,9 @@ export function init(argv: readonly string[]): number {
     const { message, path = dir } = error as NodeJS.ErrnoException;
     throw new WebsockError('WEBSOCK_START', `${path} cannot be written: ${message}`, { cause: error });
   }
-  const websock = basename(process.argv[1]) === 'websock' ? 'websock' : `node ${RUN}`;
+  // npx calls it by its name, too, where there is none to call it by afterwards.
+  const isInstalled = basename(process.argv[1]) === 'websock' && process.env.npm_command !== 'exec';
+  const websock = isInstalled ? 'websock' : `node ${RUN}`;
   const where = dir === resolve('.') ? '' : `cd ${dir} && `;
   process.stdout.write(`\nRun it:   ${where}${websock} -console\nTest it:  ${where}node --test\n`);
   return 0;

@@ -233,6 +233,12 @@ export class Access {
     return isLocal && known && this.addressTrusted(ip);
   }
 
+  /** Whether a request names hosts, and none that a stranger's page could have come under (DNS rebinding). */
+  namesOwnHost({ authority, headers }: { authority: string; headers: Headers }): boolean {
+    const names = [authority, headers.host ?? ''].filter((name) => name !== '');
+    return names.length > 0 && names.every((name) => this.hosts.isOwn(name));
+  }
+
   private addressTrusted(ip: string): boolean {
     if (ip === 'unix') return this.trustUnix;
     const address = parse(ip);

@@ -79,6 +79,13 @@ export class Hosts {
       list.length === 0 ? null : new Set(names.map(({ name, port }) => (port === '' ? name : `${name}:${port}`)));
   }
 
+  /** Whether no stranger's page can have come under the name `host`: it is this machine's alone, or `hosts` lists it. */
+  isOwn(host: string): boolean {
+    const parsed = parseHost(host);
+    if (parsed === null) return false;
+    return isLoopbackName(parsed.name) || (this.named !== null && !this.any && isNamed(parsed, this.named));
+  }
+
   /**
    * Why a request that names `host` is not served; null: it is.
    * @param passedOn it came by a proxy that is trusted: then the name is the proxy's business, unless `hosts` is set.

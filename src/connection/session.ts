@@ -177,9 +177,7 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
       this.begun = true;
       return true;
     }
-    for (const { data, binary, compress } of this.kept.all) {
-      if (data !== null) this.connection?.send(data, binary, compress);
-    }
+    this.replay();
     if (this.connection === null) return false; // lost again
     const { lost, restarted } = this;
     this.restarted = false;

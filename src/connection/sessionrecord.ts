@@ -127,10 +127,12 @@ const isText = (value: unknown): boolean => typeof value === 'string';
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isNext = (value: unknown): boolean =>
   Array.isArray(value) && value.length === 2 && isCount(value[0]) && isText(value[1]);
-const isMessage = (value: unknown): boolean =>
-  value === null ||
-  (typeof value === 'object' &&
-    isText((value as { text?: unknown; base64?: unknown }).text ?? (value as { base64?: unknown }).base64));
+const isMessage = (value: unknown): boolean => {
+  if (value === null) return true;
+  if (typeof value !== 'object') return false;
+  const { text, base64 } = value as { text?: unknown; base64?: unknown };
+  return base64 === undefined ? isText(text) : isText(base64);
+};
 const isListOf = (is: (value: unknown) => boolean) => (value: unknown) => Array.isArray(value) && value.every(is);
 
 /** What each field of a record is; the optional ones may be anything, for they are the resource's, or made by us. */

@@ -42,6 +42,8 @@ export abstract class SessionSender implements ClientLink {
   /** It has been logged that messages are dropped. */
   protected overflowed = false;
   protected ended = false;
+  /** What was kept is being sent again: what comes meanwhile has its turn behind it. */
+  private replaying = false;
 
   /** @param pool of all sessions. */
   constructor({ values }: Limits, pool: Pool) {
@@ -84,7 +86,7 @@ export abstract class SessionSender implements ClientLink {
     if (this.ended || (droppable && this.drops())) return false;
     const message = binary ? data : escaped(data);
     this.kept.add(typeof message === 'string' ? message : Buffer.from(message), binary, compress);
-    this.connection?.send(message, binary, compress);
+    if (!this.replaying) this.connection?.send(message, binary, compress);
     return !this.ended;
   }
 
@@ -92,8 +94,24 @@ export abstract class SessionSender implements ClientLink {
     if (this.ended || (outgoing.droppable && this.drops())) return false;
     const message = outgoing.escaped;
     this.kept.add(message.lasting, message.binary, message.compress, message.length);
-    this.connection?.deliver(message);
+    if (!this.replaying) this.connection?.deliver(message);
     return !this.ended;
+  }
+
+  /** Sends what is kept. For lack of memory that may close others, whose resources tell this client of it. */
+  protected replay(): void {
+    const { kept } = this;
+    this.replaying = true;
+    let batch = kept.all.slice();
+    while (batch.length > 0) {
+      const { sent } = kept;
+      for (const { data, binary, compress } of batch) {
+        if (data !== null) this.connection?.send(data, binary, compress);
+      }
+      const more = kept.sent - sent;
+      batch = more === 0 ? [] : kept.all.slice(-more);
+    }
+    this.replaying = false;
   }
 
   /** Whether a message that may be dropped is: late it is worth nothing, so it is not kept. */

@@ -3,11 +3,11 @@ import {
   constants,
   accessSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -57,8 +57,14 @@ export class StateFile {
   take(): string[] {
     const { file, log } = this;
     try {
-      const size = statSync(file, { throwIfNoEntry: false })?.size;
-      if (size === undefined) return [];
+      const stat = lstatSync(file, { throwIfNoEntry: false });
+      if (stat === undefined) return [];
+      const { size, uid } = stat;
+      const foreign = uid !== 0 && uid !== (process.getuid?.() ?? uid);
+      if (!stat.isFile() || foreign) {
+        log.warn(`${file} is ${foreign ? "another user's" : 'no file'}: it is not used`);
+        return [];
+      }
       const text = size > this.most ? '' : readFileSync(file, 'utf8');
       // Before anything is used of it: what is used twice would be handled twice.
       rmSync(file);
@@ -115,7 +121,11 @@ export class StateFile {
       return count;
     } catch (error) {
       log.error(`${file} cannot be written, so all sessions end: ${messageOf(error)}`);
-      rmSync(temporary, { force: true });
+      try {
+        rmSync(temporary, { force: true });
+      } catch {
+        // It is not ours, or of what kept it from being written: that has been said.
+      }
       return 0;
     }
   }

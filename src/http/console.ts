@@ -56,9 +56,11 @@ export function answerConsole(context: HttpContext, exchange: Exchange, expectsC
  * Whether the console may be seen: from loopback, as far as the daemon trusts that, or with the backend's key.
  * @returns null, or why not.
  */
-function judgeConsole({ access, attempts }: HttpContext, { from, headers }: Exchange): Refusal | null {
-  // As for backends: the key of who needs none is not compared.
-  if (access.isTrustedLoopback(from)) return null;
+function judgeConsole({ access, attempts }: HttpContext, exchange: Exchange): Refusal | null {
+  const { from, headers } = exchange;
+  // As for backends: the key of who needs none is not compared. No page reaches a Unix socket.
+  const isHere = from.ip === 'unix' || access.namesOwnHost(exchange);
+  if (isHere && access.isTrustedLoopback(from)) return null;
   const shown = basicPassword(headers.authorization);
   const blocked = shown === undefined ? null : attempts.refusal(from.ip);
   if (blocked !== null) return blocked;
@@ -67,7 +69,7 @@ function judgeConsole({ access, attempts }: HttpContext, { from, headers }: Exch
   if (refusal.status === 403) {
     return {
       status: 403,
-      text: `the console is not for ${from.ip}: open it on the daemon's own host, or set [backend] key`,
+      text: `the console is not for ${from.ip}: open it on the daemon's own host, as localhost, or set [backend] key`,
     };
   }
   if (shown === undefined) {

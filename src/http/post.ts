@@ -79,8 +79,12 @@ async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal 
   const limit = admission.refusal(from.ip);
   if (limit !== null) return { status: limit === 'maxPerIP' ? 429 : 503, text: limits.over(limit).text };
   const request = handshakeOf(exchange, verdict.ticket);
-  if (route === undefined || !route.accepts.has(request.scheme)) {
-    return { status: 404, text: `no such resource: ${excerpt(path)}` };
+  if (route === undefined) return { status: 404, text: `no such resource: ${excerpt(path)}` };
+  if (!route.accepts.has(request.scheme)) {
+    return {
+      status: 404,
+      text: `${excerpt(path)} takes no POST: it is for WebSocket clients (see its static accepts)`,
+    };
   }
   const pass = await authenticated(context, exchange, request, verdict.beyond);
   if (pass !== null && 'status' in pass) return pass;

@@ -15,7 +15,7 @@ const LOAD_TIMEOUT = 10;
  * Where what was made of resources in TypeScript is kept: beside our own code, for who can write there needs no such way. Where
  * nobody may, as under systemd, each start makes it anew, which takes 0.3 s.
  */
-const CACHE = fileURLToPath(new URL('../.resources', import.meta.url));
+const CACHE = fileURLToPath(new URL('../../dist/.resources', import.meta.url));
 
 /** A file that is not served, and why. */
 export interface Refused {

@@ -149,7 +149,13 @@ describe('a POST that fails', () => {
       const response = await curl('-d', '{"opcode":"echo"}', url + path);
       expect([response.status, response.json()]).toEqual([
         404,
-        { opcode: 'close', error: `no such resource: ${path}` },
+        {
+          opcode: 'close',
+          error:
+            path === '/web'
+              ? '/web takes no POST: it is for WebSocket clients (see its static accepts)'
+              : 'no such resource: /nothing',
+        },
       ]);
     }
   });
