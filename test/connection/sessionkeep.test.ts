@@ -1,6 +1,7 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { KeptMessages, KeptNexts } from '../../src/connection/kept.ts';
 import { Outgoing } from '../../src/connection/encode.ts';
+import { FakeSocket } from '../support/fakes.ts';
 import { sessionBed } from './sessionbed.ts';
 
 const EACH = 64;
@@ -193,4 +194,28 @@ describe('a session whose bounds are too small', () => {
     expect([two.first?.lost, two.heard().map((text) => text.slice(0, 1))]).toEqual([7, ['7', '8', '9']]);
     expect(bed.resource.names).toEqual(['onOpen', 'detached', 'resumed']);
   });
+});
+
+test('what others bring about while kept messages are sent again comes behind them, once', () => {
+  const bed = sessionBed();
+  const peer = bed.connect();
+  const client = [...bed.context.registry.clients.values()].at(-1);
+  peer.cut();
+  // Long ones leave one by one.
+  const kept = ['a', 'b'].map((letter) => letter.repeat(17_000));
+  for (const text of kept) client?.send(text);
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with its socket
+  const { writeAll } = FakeSocket.prototype;
+  let told = false;
+  // For lack of memory a write may close another client, whose resource tells this one.
+  const spy = jest.spyOn(FakeSocket.prototype, 'writeAll').mockImplementation(function (this: FakeSocket, pieces) {
+    writeAll.call(this, pieces);
+    if (told || pieces.every(({ length }) => length < 17_000)) return;
+    told = true;
+    client?.send('left');
+  });
+  const back = bed.resume(peer.session, 0);
+  spy.mockRestore();
+  expect(told).toBe(true);
+  expect(back.heard().filter((word) => !word.startsWith('\n'))).toEqual([...kept, 'left']);
 });

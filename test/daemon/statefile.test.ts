@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -78,9 +79,7 @@ test.each([
 test('what cannot be read or removed is not used, and what cannot be written is said', () => {
   mkdirSync(file);
   expect(state().take()).toEqual([]);
-  expect(log.lines.pop()).toMatch(
-    /^error .*state cannot be read and removed, so its sessions are forgotten: .*directory/,
-  );
+  expect(log.lines.pop()).toBe(`warn ${file} is no file: it is not used`);
   expect(state().write(['a'])).toBe(0);
   expect(log.lines.pop()).toMatch(/^error .*state cannot be written, so all sessions end: E/);
   expect(readdirSync(folder)).toEqual(['state']);
@@ -89,4 +88,16 @@ test('what cannot be read or removed is not used, and what cannot be written is 
   expect(state().write(['a'])).toBe(0);
   file = join(folder, 'other');
   expect(state().problem).toBeNull();
+});
+
+test('what is no file of ours is not used, and holds nobody up', () => {
+  execFileSync('mkfifo', [file]);
+  expect(state().take()).toEqual([]);
+  expect(log.lines).toEqual([`warn ${file} is no file: it is not used`]);
+});
+
+test('a folder where it is to be written first: that is said, and all else goes on', () => {
+  mkdirSync(`${file}.tmp`);
+  expect(state().write(['a'])).toBe(0);
+  expect(log.at('error')).toHaveLength(1);
 });

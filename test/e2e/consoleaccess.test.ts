@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ROOT, type RunningDaemon, startDaemon } from '../support/daemon.ts';
 import { curl } from '../support/commands.ts';
+import { RawPeer } from '../support/rawpeer.ts';
 import { withProgram } from '../support/program.ts';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -131,7 +132,7 @@ describe('from loopback', () => {
       const { status, text } = await ask(open, '/_websock/', { headers }); // oxlint-disable-line no-await-in-loop
       expect([status, text]).toEqual([
         403,
-        expect.stringContaining("open it on the daemon's own host, or set [backend] key"),
+        expect.stringContaining("open it on the daemon's own host, as localhost, or set [backend] key"),
       ]);
     }
   });
@@ -255,5 +256,37 @@ describe('the POST of its page', () => {
       const { status, headers: got } = await post(open, headers); // oxlint-disable-line no-await-in-loop
       expect([headers, status, got.get('access-control-allow-origin')]).toEqual([headers, 403, null]);
     }
+  });
+});
+
+describe('where the daemon listens on all addresses', () => {
+  let wide: RunningDaemon;
+  beforeAll(async () => {
+    wide = await startDaemon({ ini: "adress='ws://0.0.0.0:0'" });
+  });
+  afterAll(() => wide.dispose());
+  const get = async (path: string, host: string, method = 'GET', fields = ''): Promise<number> => {
+    const peer = await RawPeer.open({ port: wide.port });
+    const named = host === '' ? '' : `Host: ${host}\r\n`;
+    const version = host === '' ? '1.0' : '1.1';
+    peer.write(`${method} ${path} HTTP/${version}\r\n${named}${fields}Content-Length: 0\r\nConnection: close\r\n\r\n`);
+    const { status } = await peer.response();
+    peer.destroy();
+    return status;
+  };
+
+  test('a page that came under another name (DNS rebinding) sees nothing, and posts nothing as a backend', async () => {
+    const evil = `evil.example:${wide.port}`;
+    const page = `Origin: http://${evil}\r\nSec-Fetch-Site: same-origin\r\n`;
+    expect(await get('/_websock/', evil)).toBe(403);
+    expect(await get('/_websock/about.json', evil)).toBe(403);
+    expect(await get('/_websock/post/php', evil, 'POST', page)).toBe(403);
+    for (const host of ['localhost.evil.com', '']) expect(await get('/_websock/', host)).toBe(403); // oxlint-disable-line no-await-in-loop
+    expect(await get(`http://${evil}/_websock/`, 'localhost')).toBe(403);
+  });
+
+  test('under a name of this machine it is there', async () => {
+    for (const host of ['localhost', `127.0.0.1:${wide.port}`, '[::1]'])
+      expect(await get('/_websock/', host)).toBe(200); // oxlint-disable-line no-await-in-loop
   });
 });
