@@ -157,7 +157,7 @@ describe('the number of connections', () => {
 describe('a client that does not read', () => {
   let daemon: RunningDaemon;
   beforeAll(async () => {
-    daemon = await startDaemon({ ini: '[limits]\nsendQueue=256KiB\nwriteTimeout=0.5\ncloseTimeout=0.3', extra: LAB });
+    daemon = await startDaemon({ ini: '[limits]\nsendQueue=256KiB\nwriteTimeout=3\ncloseTimeout=0.3', extra: LAB });
   });
   afterAll(() => daemon.dispose());
 
