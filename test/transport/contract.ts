@@ -262,7 +262,7 @@ export function transportContract(name: string, create: CreateTransport): void {
 
     test('taken grows while one large write goes out', async () => {
       const { peer, server } = await open();
-      const size = 16 << 20;
+      const size = 64 << 20;
       server.socket.write(Buffer.alloc(size));
       const seen = new Set<number>();
       let got = 0;
