@@ -102,16 +102,19 @@ export abstract class SessionSender implements ClientLink {
   protected replay(): void {
     const { kept } = this;
     this.replaying = true;
-    let batch = kept.all.slice();
-    while (batch.length > 0) {
-      const { sent } = kept;
-      for (const { data, binary, compress } of batch) {
-        if (data !== null) this.connection?.send(data, binary, compress);
+    try {
+      let batch = kept.all.slice();
+      while (batch.length > 0) {
+        const { sent } = kept;
+        for (const { data, binary, compress } of batch) {
+          if (data !== null) this.connection?.send(data, binary, compress);
+        }
+        const more = kept.sent - sent;
+        batch = more === 0 ? [] : kept.all.slice(-more);
       }
-      const more = kept.sent - sent;
-      batch = more === 0 ? [] : kept.all.slice(-more);
+    } finally {
+      this.replaying = false;
     }
-    this.replaying = false;
   }
 
   /** Whether a message that may be dropped is: late it is worth nothing, so it is not kept. */
