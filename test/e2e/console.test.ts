@@ -174,6 +174,7 @@ describe('the console in Chromium', () => {
       await first.connect('/flood');
       await first.send('Text', '1500');
       await first.root.getByText('frame 1499.', { exact: true }).waitFor();
+      await first.frames(/next .* received$/).waitFor(); // the last of all: it must not come in between below
       await first.root.getByText('1000', { exact: true }).waitFor();
       expect(await first.frames().count()).toBe(1000);
       await first.root.getByLabel('Filter the frames').fill('in FRAME 778');
