@@ -328,7 +328,20 @@ export class Daemon {
     }
     this.log.info('Starting server...');
     for (const { path } of this.router.all()) this.log.info(`Registered resource : ${path}`, { path });
+    const url = this.config.values.http.console ? browsable(this.listeners) : null;
+    if (url !== null) this.log.info(`Console : ${url}/_websock/`);
   }
+}
+
+/** What a browser on this machine calls the first of the listeners that it can reach; null: none. */
+function browsable(listeners: readonly Listener[]): string | null {
+  const listener = listeners.find(({ address }) => address.host !== undefined && !address.proxyProtocol);
+  if (listener === undefined) return null;
+  const { address, endpoints } = listener;
+  const { host = '' } = address;
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const name = everywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http${address.security === 'tls' ? 's' : ''}://${name}:${endpoints[0].split(':').at(-1)}`;
 }
 
 /** What ends the program: the error's own words, or for an error that is a bug of ours, its stack. */

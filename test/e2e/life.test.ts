@@ -59,7 +59,8 @@ describe('a start', () => {
       'Registered resource : /php',
       'Registered resource : /web',
     ]);
-    expect(texts.slice(7)).toEqual(['SIGTERM received', 'Stopping server, connections: 0', 'Server stopped', '']);
+    expect(texts[7]).toBe(`Console : http://127.0.0.1:${daemon.port}/_websock/`);
+    expect(texts.slice(8)).toEqual(['SIGTERM received', 'Stopping server, connections: 0', 'Server stopped', '']);
     expect(daemon.err).toBe('');
   });
 
@@ -70,8 +71,21 @@ describe('a start', () => {
     const daemon = await startDaemon({ dir, ini });
     daemons.push(daemon);
     expect(daemon.out).toMatch(/; Server initialized on Linux 127\.0\.0\.1:\d+ ssl:\/\/\n/);
+    expect(daemon.out).toMatch(/; Console : https:\/\/127\.0\.0\.1:\d+\/_websock\/\n/);
     expect(await daemon.stop('SIGINT')).toBe(0);
     expect(daemon.out).toMatch(/; SIGINT received\n/);
+  });
+
+  test('names the console where a browser finds it, and only where there is one', async () => {
+    const everywhere = await startDaemon({
+      ini: "adress='unix:/WHERE,ws://0.0.0.0:0'".replace('/WHERE', join(folder(), 's')),
+    });
+    daemons.push(everywhere);
+    await everywhere.said(new RegExp(`; Console : http://localhost:${everywhere.port}/_websock/\n`));
+    const without = await startDaemon({ ini: '[http]\nconsole=false' });
+    daemons.push(without);
+    expect(await without.stop('SIGTERM')).toBe(0);
+    expect(without.out).not.toContain('Console');
   });
 
   test('warns about what it does not know, with the nearest name, and goes on', async () => {
