@@ -2,6 +2,8 @@
 export type { Auth } from './auth/auth.ts';
 export type { PhpValue } from './auth/unserialize.ts';
 export type { Client, Kind, Scheme, SendOptions } from './connection/client.ts';
+export type { HttpRequest, HttpResponse, ReplyOptions } from './connection/httprequest.ts';
+export { RequestError } from './connection/requests.ts';
 export type {
   Callbacks,
   Handled,
@@ -9,8 +11,10 @@ export type {
   HandshakeRequest,
   MessageInfo,
   Notice,
+  Requested,
 } from './connection/route.ts';
 export type { NextFields, Packet } from './packet/packet.ts';
 export type { Ticket } from './packet/ticket.ts';
 export { Resource } from './resource/resource.ts';
-export type { FeedbackOptions, Server } from './resource/server.ts';
+export type { RoomTarget } from './resource/rooms.ts';
+export type { ClientInfo, CountFilter, FeedbackOptions, Server, Settings } from './resource/server.ts';

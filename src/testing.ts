@@ -1,10 +1,13 @@
 /** Tools to test a resource without a network: `websock/testing`. */
 import type { Auth } from './auth/auth.ts';
-import { type Client, type ClientLink, type Identity, LinkedClient } from './connection/client.ts';
+import { type Client, type ClientLink, type Identity, LinkedClient, sinceNow } from './connection/client.ts';
 import type { Outgoing } from './connection/encode.ts';
 import { type MessageSource, sendWhole } from './connection/fragments.ts';
+import { Limits, type LimitValues } from './connection/limits.ts';
 import { Pass } from './connection/pass.ts';
 import { type Member, Registry } from './connection/registry.ts';
+import { type RequestHost, Requests } from './connection/requests.ts';
+import { enterRoom } from './connection/rooms.ts';
 import {
   type Handled,
   type HandshakeAnswer,
@@ -15,11 +18,14 @@ import {
   type Route,
 } from './connection/route.ts';
 import { CLOSE, closeCodeOf, messageOf } from './errors.ts';
+import { askForPage, type RequestAnswer, type RequestOptions } from './http/benchpage.ts';
 import { LocalHub } from './hub/local.ts';
+import type { Log } from './log.ts';
 import { NEXT, nextPacket, type Packet } from './packet/packet.ts';
 import { type Ticket, Tickets } from './packet/ticket.ts';
 import { mount } from './resource/mount.ts';
-import { ResourceServer } from './resource/server.ts';
+import { ResourceServer, type Settings } from './resource/server.ts';
+export type { RequestAnswer, RequestOptions } from './http/benchpage.ts';
 
 /** Who a test client is; what is left out gets a default. */
 export interface ClientOptions {
@@ -44,12 +50,41 @@ export interface ClientOptions {
 export interface BenchOptions {
   /** `[security] webMay`; default: `echo`, `broadcast`, `feedback`, `ticket`. */
   readonly webMay?: readonly string[];
+  /** `server.settings`, by the path of the resource; default: none. */
+  readonly settings?: Readonly<Record<string, Settings>>;
 }
 
 const LIMITS = { maxPayload: 1024 * 1024, maxFragments: 16384 };
 const COMPRESSION = { enabled: false, threshold: 1024, level: 1, contextTakeover: false };
 /** `[limits] sendQueue`, its default. */
 const SEND_QUEUE = 1024 * 1024;
+/** `[limits]`, the defaults of what a client of the bench can go over. */
+const BOUNDS: Partial<LimitValues> = { maxRooms: 100, maxRequests: 16 };
+
+/** What the clients of a bench share. */
+interface BenchContext {
+  readonly registry: Registry;
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly deadlines: Timers;
+}
+
+/** Deadlines by timers of their own: a test that waits for one goes on running. */
+class Timers {
+  private readonly timers = new Map<object, NodeJS.Timeout>();
+
+  arm(deadline: { expire(): void }, seconds: number): void {
+    this.timers.set(
+      deadline,
+      setTimeout(() => deadline.expire(), seconds * 1000),
+    );
+  }
+
+  disarm(deadline: object): void {
+    clearTimeout(this.timers.get(deadline));
+    this.timers.delete(deadline);
+  }
+}
 
 /** One or more resources, mounted as the daemon mounts them, and their clients. Routes and fan-out are the daemon's own. */
 export class TestBench {
@@ -58,14 +93,24 @@ export class TestBench {
   /** What resources have logged. */
   readonly log: string[] = [];
   private readonly registry = new Registry();
+  private readonly context: BenchContext;
   private readonly routes = new Map<string, Route>();
   private readonly webMay: ReadonlySet<string>;
+  private readonly settings: Readonly<Record<string, Settings>>;
   private readonly tickets = new Tickets('the secret of all test benches', 86_400);
   private lastId = 0;
 
   constructor(options: BenchOptions = {}) {
+    const note = (text: string): void => void this.log.push(text);
+    this.context = {
+      registry: this.registry,
+      limits: new Limits(BOUNDS as LimitValues),
+      log: { error: note, warn: note, info: note, debug: note, wants: () => true },
+      deadlines: new Timers(),
+    };
     this.clients = this.registry.clients;
     this.webMay = new Set(options.webMay ?? ['echo', 'broadcast', 'feedback', 'ticket']);
+    this.settings = options.settings ?? {};
   }
 
   /**
@@ -74,8 +119,7 @@ export class TestBench {
    * @throws Error that says what the class lacks, as the daemon's log would, or that it has no path at all.
    */
   mount(resourceClass: unknown, path?: string): this {
-    const note = (text: string): void => void this.log.push(text);
-    const log = { error: note, warn: note, info: note, debug: note, wants: () => true };
+    const { log } = this.context;
     const hub = new LocalHub(this.registry);
     const { path: own } = Object(resourceClass) as { path?: string };
     if (own === undefined && path === undefined) throw new Error('it has no path: give one, as its file would');
@@ -83,8 +127,9 @@ export class TestBench {
       values: LIMITS,
       compression: COMPRESSION,
       serverFor: (at, app) => {
-        const { clients, webMay, tickets } = this;
-        return new ResourceServer({ clients, hub, log, webMay, tickets }, at, app);
+        const { registry, webMay, tickets, settings } = this;
+        const settingsOf = (one: string): Settings => Object.freeze({ ...settings[one] });
+        return new ResourceServer({ registry, hub, log, webMay, tickets, settingsOf }, at, app);
       },
     });
     this.routes.set(route.path, route);
@@ -130,10 +175,20 @@ export class TestBench {
       query,
       ticket,
       pass: auth === undefined ? null : new Pass({ auth }),
+      since: sinceNow(),
     } as const;
-    const client = new TestClient(this.registry, route, identity, answer.data);
+    const client = new TestClient(this.context, route, identity, answer.data);
     await client.open();
     return client;
+  }
+
+  /**
+   * Asks for the page of a path; default: that of the first resource mounted.
+   * @returns what `onRequest` answered, or what the daemon does where it does not; where it throws, 500, and `log` has the error.
+   */
+  request(path?: string, options: RequestOptions = {}): Promise<RequestAnswer> {
+    const route = path === undefined ? [...this.routes.values()][0] : this.routes.get(path);
+    return askForPage(route, path ?? '', options, (line) => this.log.push(line));
   }
 
   private judge(text: string, route: Route): Ticket {
@@ -150,7 +205,7 @@ export class TestBench {
 }
 
 /** A client without a connection: it says things to its resource, and keeps what it is sent. */
-export class TestClient implements Member, ClientLink {
+export class TestClient implements Member, ClientLink, RequestHost {
   /** The messages that it was sent, oldest first, without `ready`, `next` and `close` packets. */
   readonly received: (string | Buffer)[] = [];
   /** Code and reason that it was closed with; null: it is open. */
@@ -159,19 +214,29 @@ export class TestClient implements Member, ClientLink {
   readonly client: Client;
   readonly byUuid = true;
   readonly bufferedAmount = 0;
+  /** It was told that its connection is lost, and not that it is back. */
+  detached = false;
   /** Messages that were dropped. */
   dropped = 0;
   /** Set it to let older messages wait for this client: those sent as `droppable` are dropped. */
   behind = false;
-  private readonly registry: Registry;
+  private readonly context: BenchContext;
   private readonly route: Route;
   private readonly identity: Identity;
+  private readonly linked: LinkedClient;
+  private readonly handlers = new Map<string, (packet: Packet) => unknown>();
 
-  constructor(registry: Registry, route: Route, identity: Identity, data: unknown) {
-    this.registry = registry;
+  constructor(context: BenchContext, route: Route, identity: Identity, data: unknown) {
+    this.context = context;
     this.route = route;
     this.identity = identity;
-    this.client = new LinkedClient(identity, this, data);
+    this.linked = new LinkedClient(identity, this, data);
+    this.client = this.linked;
+  }
+
+  /** `#id ip path`, as in the log. */
+  get who(): string {
+    return `#${this.id} ${this.identity.ip} ${this.identity.path}`;
   }
 
   get id(): number {
@@ -210,6 +275,8 @@ export class TestClient implements Member, ClientLink {
     const data = this.route.textAsBuffer ? Buffer.from(text as string) : text;
     const info: MessageInfo = { binary, buffered: false, again: options.again ?? false };
     if (data.length === 0 && this.route.dialog) return JSON.parse(NEXT) as Packet;
+    const taken = binary ? null : this.linked.requests?.take(text);
+    if (taken !== undefined && taken !== null) return nextOf(taken);
     let fields: Handled;
     try {
       fields = (await this.route.resource.onData(this.client, data, info)) ?? undefined;
@@ -217,11 +284,31 @@ export class TestClient implements Member, ClientLink {
       await this.fail(error);
       return undefined;
     }
-    return JSON.parse(typeof fields === 'object' ? nextPacket(fields) : NEXT) as Packet;
+    return nextOf(fields);
+  }
+
+  /**
+   * Answers the requests of an opcode (`client.request`) by what `handler` returns, an object, or a promise of it. What it throws is a refusal.
+   * Those of other opcodes are in `received`, and wait: `say({ opcode: 'answer', request: packet.request, … })` answers one.
+   */
+  answer(opcode: string, handler: (packet: Packet) => unknown): this {
+    this.handlers.set(opcode, handler);
+    return this;
+  }
+
+  private async give(request: unknown, handle: () => Promise<unknown>): Promise<void> {
+    let fields: unknown;
+    try {
+      fields = await handle();
+    } catch (error) {
+      fields = { error: messageOf(error) };
+    }
+    this.linked.requests?.take(JSON.stringify({ ...(fields as object), opcode: 'answer', request }));
   }
 
   /** Does something that is no message: `onOther` is called. */
   async notify(notice: Notice): Promise<void> {
+    if (notice.type === 'detached' || notice.type === 'resumed') this.detached = notice.type === 'detached';
     await this.route.resource.onOther(this.client, notice);
   }
 
@@ -232,7 +319,7 @@ export class TestClient implements Member, ClientLink {
 
   /** Enters; `connect` does it. */
   async open(): Promise<void> {
-    this.registry.add(this);
+    this.context.registry.add(this);
     try {
       await this.route.resource.onOpen?.(this.client);
     } catch (error) {
@@ -259,6 +346,31 @@ export class TestClient implements Member, ClientLink {
     return sendWhole(this, source, binary, this.kind === 'tcp' ? SEND_QUEUE : Infinity);
   }
 
+  enter(room: string, has: number): boolean {
+    return enterRoom(this.context, this, room, has);
+  }
+
+  exit(room: string): void {
+    this.context.registry.exit(this, room);
+  }
+
+  answering(): Requests {
+    if (!this.route.dialog) throw new TypeError('at a resource with dialog = false no client can be asked');
+    return new Requests(this.context, this);
+  }
+
+  get answers(): boolean {
+    return this.closed === null;
+  }
+
+  onAsked(): void {
+    const packet = JSON.parse(String(this.received.at(-1))) as Packet;
+    const handler = this.handlers.get(packet.opcode);
+    if (handler !== undefined) void this.give(packet.request, async () => handler(packet));
+  }
+
+  onAnswered(): void {}
+
   ping(): boolean {
     return this.closed === null && this.kind === 'websocket';
   }
@@ -266,7 +378,8 @@ export class TestClient implements Member, ClientLink {
   close(code: number, reason: string): void {
     if (this.closed !== null) return;
     this.closed = { code, reason };
-    this.registry.remove(this);
+    this.context.registry.remove(this);
+    this.linked.requests?.close();
     this.route.resource.onClose(this.client, code, reason);
   }
 
@@ -280,4 +393,8 @@ export class TestClient implements Member, ClientLink {
     await this.route.resource.onError(this.client, error);
     this.close(CLOSE.FAILED, 'the resource failed');
   }
+}
+
+function nextOf(fields: Handled): Packet {
+  return JSON.parse(typeof fields === 'object' && fields !== null ? nextPacket(fields) : NEXT) as Packet;
 }

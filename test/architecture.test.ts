@@ -27,7 +27,7 @@ const BESIDE: Record<string, string[]> = {
   client: [],
   console: ['client'],
   'index.ts': ['auth', 'connection', 'packet', 'resource'],
-  'testing.ts': ['errors.ts', 'auth', 'packet', 'connection', 'hub', 'resource'],
+  'testing.ts': ['errors.ts', 'log.ts', 'auth', 'packet', 'connection', 'hub', 'resource', 'http'],
   command: ['client', 'config', 'errors.ts', 'log.ts', 'packet'],
   'run.ts': ['command', 'daemon'],
 };
@@ -123,11 +123,20 @@ describe('layers (DESIGN.md)', () => {
   });
 });
 
-test('resources import only websock, and each other', () => {
-  const files = sources('resources');
+test('resources import only websock, Node and each other', () => {
+  const files = sources('resources').filter(({ name }) => name.endsWith('.ts'));
   expect(files.length).toBeGreaterThanOrEqual(4);
   for (const file of files) {
-    const strange = importsOf(file).filter((name) => name !== 'websock' && !/^\.\/(?:lib\/)?[\w-]+\.ts$/.test(name));
+    const strange = importsOf(file).filter((name) => !/^(?:websock|node:\w+|\.\/(?:lib\/)?[\w-]+\.ts)$/.test(name));
+    expect([file.name, strange]).toEqual([file.name, []]);
+  }
+});
+
+test('the pages of examples import only the client library, and what lies beside them', () => {
+  const files = sources('resources/examples').filter(({ name }) => name.endsWith('.js'));
+  expect(files.length).toBeGreaterThan(0);
+  for (const file of files) {
+    const strange = importsOf(file).filter((name) => !/^(?:\/_websock\/client|\.\/[\w-]+)\.js$/.test(name));
     expect([file.name, strange]).toEqual([file.name, []]);
   }
 });

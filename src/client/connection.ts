@@ -1,8 +1,10 @@
+import { type AnswerHandler, Answers } from './answers.ts';
 import { Backoff } from './backoff.ts';
 import { describeClose, fateOf } from './close.ts';
 import { ClosedError, quiet } from './errors.ts';
 import { type Bounds, type Payload, payloadOf } from './framing.ts';
 import { call, type Handler, Inbox, type Packet, parsePacket } from './inbox.ts';
+import { Opcodes } from './opcodes.ts';
 import { Outbox } from './outbox.ts';
 import { Receipts } from './receipts.ts';
 import { attachSignals, makeSocket, type Socket, subprotocols, urlOf } from './socket.ts';
@@ -16,6 +18,7 @@ const EXPIRED = 'the token has expired';
 
 /** A connection that comes back, and what is sent and received by it over its life. Made by {@link connect}. */
 export class Connection<Packets extends Record<keyof Packets, object> = PacketMap>
+  extends Opcodes
   implements AsyncIterable<AnyPacket<Packets>>
 {
   /** Resolves when it is open for the first time; rejects with ClosedError if it is closed for good before. */
@@ -34,7 +37,8 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   private readonly options: Options;
   private readonly url: string;
   private readonly outbox: Outbox;
-  private readonly inbox: Inbox;
+  protected readonly inbox: Inbox;
+  private readonly answers = new Answers((answer, uuid) => this.reply(answer, uuid));
   private readonly backoff: Backoff;
   private readonly receipts = new Receipts((received) => {
     if (received > 0) this.socket?.send(`\n{"opcode":"ack","received":${received}}`);
@@ -59,9 +63,9 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   private pinged = 0;
   /** Of the attempt, the next attempt, or the next look at the link. */
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private ticketing: Promise<unknown> = Promise.resolve();
 
   constructor(url: string | URL, options: Options) {
+    super();
     const { pipeline = 16, queue = {}, again, pingInterval = 25_000, pingTimeout = 10_000 } = options;
     const { messages = 1000, bytes = 1 << 20 } = queue;
     this.options = options;
@@ -107,56 +111,6 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
     return promise;
   }
 
-  /** To every other web client of the app. */
-  broadcast(fields: object): Promise<Next> {
-    return this.send({ ...fields, opcode: 'broadcast' });
-  }
-
-  /** To the client of a uuid, or those of an ident. */
-  feedback(to: string | { readonly ident: string | number }, fields: object): Promise<Next> {
-    return this.send({
-      ...fields,
-      ...(typeof to === 'string' ? { uuid: to } : { ident: to.ident }),
-      opcode: 'feedback',
-    });
-  }
-
-  /** It comes back, as a packet. */
-  echo(fields: object): Promise<Next> {
-    return this.send({ ...fields, opcode: 'echo' });
-  }
-
-  /**
-   * A ticket for feedback to this client. One at a time: which answer is whose, its packet does not say.
-   * @param ttl in seconds.
-   * @throws Error with what the daemon says against it.
-   */
-  ticket(ttl?: number): Promise<{ readonly ticket: string; readonly expires: number }> {
-    const asked = this.ticketing.then(async () => {
-      let found: Packet | null = null as Packet | null;
-      const off = this.inbox.on('ticket', (packet) => {
-        found = packet;
-      });
-      const { error = 'no ticket has come' } = await this.send({ opcode: 'ticket', ttl }).finally(off);
-      if (found === null) throw new Error(error);
-      return { ticket: String(found.ticket), expires: Number(found.expires) };
-    });
-    this.ticketing = asked.catch(() => {
-      // Who asked is told.
-    });
-    return asked;
-  }
-
-  /** Sends what waits, says goodbye and closes for good. */
-  async quit(): Promise<void> {
-    try {
-      await this.send({ opcode: 'quit' });
-    } catch (error) {
-      if (!(error instanceof ClosedError)) throw error;
-    }
-    this.close();
-  }
-
   /** Closes for good, at once. @param code 1000, or 3000 to 4999. */
   close(code = 1000, reason = ''): void {
     if (this.failure !== null) return;
@@ -177,6 +131,15 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   once(opcode: PropertyKey, handler?: Handler<never>): unknown {
     const name = String(opcode);
     return handler === undefined ? this.inbox.next(name) : this.inbox.once(name, handler as Handler);
+  }
+
+  /**
+   * Answers what the daemon asks with packets of an opcode (`client.request` of a resource), which then come to no other handler: by what
+   * `handler` returns, or its promise resolves to. What it throws is a refusal, and its message is told. As soon as there is one such handler, requests
+   * of other opcodes are refused, too. @returns what ends that.
+   */
+  answer<Opcode extends keyof Packets>(opcode: Opcode, handler: AnswerHandler<PacketOf<Packets, Opcode>>): () => void {
+    return this.answers.on(String(opcode), handler as unknown as AnswerHandler);
   }
 
   /** All packets, from now on: or, if it begins when `ready` resolves, from the first. Ends with the connection. */
@@ -268,7 +231,15 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
     if (session) this.receipts.count();
     else if (this.control(packet, session)) return;
     if (packet === null) call(this.onmessage, content);
-    else this.inbox.deliver(packet, content as string);
+    else if (!this.answers.take(packet, this.name)) this.inbox.deliver(packet, content as string);
+  }
+
+  /** Sends an answer of the client that had this uuid: whoever asked that is not there any more where it has another. */
+  private reply(answer: Message, uuid: string): Promise<unknown> {
+    if (this.failure !== null || uuid !== this.name) return Promise.resolve();
+    const sent = this.outbox.push(payloadOf(answer), undefined, true);
+    this.pump();
+    return sent;
   }
 
   /** @returns whether it was one of the dialog's packets. */

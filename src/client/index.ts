@@ -1,6 +1,7 @@
 import { Connection } from './connection.ts';
 import type { Options, PacketMap } from './types.ts';
 
+export type { AnswerHandler } from './answers.ts';
 export { describeClose } from './close.ts';
 export type { Connection } from './connection.ts';
 export { ClosedError, LostError, QueueFullError, TooLongError } from './errors.ts';

@@ -15,6 +15,8 @@ import type { Next } from './types.ts';
 interface Entry extends Framed {
   /** Whether it may be sent again to a daemon that may have handled it; undefined: as the options say. */
   readonly again: boolean | undefined;
+  /** It is an answer: of no use to anybody but who has asked, and not to wait behind what may itself wait for it. */
+  readonly answers: boolean;
   /** Its handler has failed once. */
   failed: boolean;
   readonly resolve: (next: Next) => void;
@@ -51,10 +53,10 @@ export class Outbox {
     return this.sent > 0;
   }
 
-  push(data: Payload, again: boolean | undefined): Promise<Next> {
+  push(data: Payload, again: boolean | undefined, answers = false): Promise<Next> {
     const size = sizeOf(data);
     const { messages, bytes } = this.options;
-    if (this.entries.length >= messages || (this.bytes > 0 && this.bytes + size > bytes)) {
+    if (!answers && (this.entries.length >= messages || (this.bytes > 0 && this.bytes + size > bytes))) {
       return Promise.reject(new QueueFullError(this.entries.length, this.bytes));
     }
     let settle: Pick<Entry, 'resolve' | 'reject'> = {} as Entry;
@@ -62,14 +64,18 @@ export class Outbox {
       settle = { resolve, reject };
     });
     this.bytes += size;
-    this.entries.push({ data, size, id: 0, repeated: false, again, failed: false, promise, ...settle });
+    const entry = { data, size, id: 0, repeated: false, again, answers, failed: false, promise, ...settle };
+    // Before the first that has never been sent and is none.
+    const at = answers ? this.entries.findIndex((one, i) => i >= this.sent && one.id === 0 && !one.answers) : -1;
+    this.entries.splice(at === -1 ? this.entries.length : at, 0, entry);
     return promise;
   }
 
   /** What may go now: the messages on the wire of the next message in the window; null: none. @param ack asked once one does: see sessionFrames. */
   take(ack: () => number): Payload[] | null {
-    while (this.sent < Math.min(this.options.pipeline, this.entries.length)) {
+    while (this.sent < this.entries.length) {
       const entry = this.entries[this.sent];
+      if (this.sent >= this.options.pipeline && !entry.answers) return null;
       const most = mostOf(this.bounds);
       if (entry.size > most) {
         this.remove(entry).reject(new TooLongError(entry.size, most));
@@ -121,17 +127,20 @@ export class Outbox {
    * @param session whether he can be told that it goes again.
    */
   restart(session: boolean, bounds: Bounds = USUAL): void {
-    const underWay = this.entries.slice(0, this.sent);
+    const { sent } = this;
     this.sent = 0;
     this.lastId = 0;
     this.owed = [];
     this.session = session;
     this.bounds = bounds;
-    for (const entry of underWay) {
-      entry.id = 0;
-      entry.repeated = true;
-      if (!(entry.again ?? this.options.again ?? session)) this.remove(entry).reject(new LostError());
-    }
+    [...this.entries].forEach((entry, i) => {
+      if (i < sent) {
+        entry.id = 0;
+        entry.repeated = true;
+      }
+      const goes = i >= sent || (entry.again ?? this.options.again ?? session);
+      if (entry.answers || !goes) this.remove(entry).reject(new LostError());
+    });
   }
 
   /** Nothing more goes out. */

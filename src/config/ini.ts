@@ -7,7 +7,7 @@ import { unsafe } from 'ini';
 import { printable } from '../log.ts';
 
 export interface IniEntry {
-  /** `''`, `limits`, `tls.NAME`. */
+  /** `''`, `limits`, `tls.NAME`, `/path`. */
   readonly section: string;
   readonly key: string;
   /** From 1. */
@@ -84,7 +84,7 @@ export function readIni(text: string): IniFile {
   return { sections, entries, problems: problems.toSorted((a, b) => a.line - b.line) };
 }
 
-/** `[limits]`, `[tls.NAME]`. */
+/** `[limits]`, `[tls.NAME]`, `[/path]`. */
 function readHeader(content: string): Header {
   const name = /^\[([^\]]*)\]\s*$/.exec(content)?.[1].trim();
   if (name === undefined) {
@@ -95,10 +95,11 @@ function readHeader(content: string): Header {
   if (name === '') return { problem: 'the section has no name' };
   const parts = name.split('.');
   if (parts.some((part) => RESERVED.has(part))) return { problem: `[${name}] cannot be the name of a section` };
+  if (/^\/[\w/~%@:+!$&()*,-]*$/.test(name)) return { name };
   // ini would take off quotes, read \ and ; in its own way, and make one more level of every dot.
   if (parts.length > 2 || !parts.every((part) => /^[\w-]+$/.test(part))) {
     return {
-      problem: `[${printable(name)}] cannot be the name of a section; allowed: letters, digits, _ and -, and one dot as in [tls.NAME]`,
+      problem: `[${printable(name)}] cannot be the name of a section; allowed: letters, digits, _ and -, and one dot as in [tls.NAME]; or a path, as in [/chat], without a dot`,
     };
   }
   return { name };

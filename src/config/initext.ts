@@ -9,6 +9,7 @@ const INTRODUCTION = `websock.ini: every option, with its default.
 A comment has a line of its own. A value with ; or # in it needs quotes, 'like this'.
 Sizes are bytes, or as in 64KiB, 1MiB, 1GiB. Times are seconds. Lists are separated by commas.
 Relative paths start at the folder of this file.
+A section [/chat] is for the resource at /chat alone, which gets what is in it as texts.
 The command line (--limits.maxPayload 2MiB) and the environment (${envName('limits.maxPayload')}=2MiB) come before this file.`;
 
 /** The text of websock.ini. */

@@ -23,6 +23,18 @@ export const LIMIT_OPTIONS = [
   ),
   row(
     'limits',
+    'maxRooms',
+    { type: 'integer', default: 100, min: 1, max: MANY, unit: 'rooms', reloadable: true },
+    'The most rooms that one client is in. To join one more is refused: client.join returns false.',
+  ),
+  row(
+    'limits',
+    'maxRequests',
+    { type: 'integer', default: 16, min: 1, max: MANY, unit: 'requests', reloadable: true },
+    'The most requests (client.request of a resource) that wait for answers of one client. One more is rejected.',
+  ),
+  row(
+    'limits',
     'maxFragments',
     { type: 'integer', default: 16_384, min: 1, max: MANY, unit: 'frames', zero: 'no limit', reloadable: true },
     'The most frames that one WebSocket message may come in.',

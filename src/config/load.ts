@@ -9,9 +9,18 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { messageOf, WebsockError } from '../errors.ts';
 import { printable } from '../log.ts';
-import { BY_NAME, fullName, OPTIONS, REPEATED, type Values } from './options.ts';
+import { BY_NAME, fullName, OF_RESOURCES, OPTIONS, REPEATED, type Values } from './options.ts';
 import type { Option, Shape, Value } from './shapes.ts';
-import { fromArgs, fromEnv, fromIni, type NamedSection, type Report, type Setting, type Settings } from './sources.ts';
+import {
+  fromArgs,
+  fromEnv,
+  fromIni,
+  type NamedSection,
+  type Report,
+  type ResourceSection,
+  type Setting,
+  type Settings,
+} from './sources.ts';
 import { allowedText, parseValue } from './values.ts';
 
 /** Where to look. */
@@ -38,6 +47,8 @@ export interface Config {
   readonly dir: string;
   /** One line each, for the log. */
   readonly warnings: readonly string[];
+  /** The sections `[/path]` of the ini. */
+  readonly resources: readonly ResourceSection[];
   /** Where the value of `limits.maxPayload` or `tls.NAME.host` comes from, in words. */
   where(name: string): string;
   /** The error to throw when a value that could be parsed turns out not to be usable. */
@@ -54,7 +65,8 @@ export function loadConfig(sources: ConfigSources): Config {
   const report: Report = { errors: [], warnings: [] };
   const ini = findIni(sources.file, env, cwd, packageDir);
   const dir = ini === undefined ? packageDir : dirname(ini.file);
-  const found = ini === undefined ? { settings: new Map(), named: [] } : fromIni(ini.text, ini.file, dir, report);
+  const found =
+    ini === undefined ? { settings: new Map(), named: [], resources: [] } : fromIni(ini.text, ini.file, dir, report);
   const loader = new Loader(report, dir);
   const top = loader.options([fromArgs(args, cwd, report), fromEnv(env, cwd, report), found.settings]);
   const named = loader.named(found.named);
@@ -67,10 +79,24 @@ export function loadConfig(sources: ConfigSources): Config {
     file: ini?.file,
     dir,
     warnings: report.warnings,
+    resources: found.resources,
     where,
     error: (name, problem, allowed) =>
       new WebsockError('WEBSOCK_CONFIG', complaint(where(name), printable(problem), allowed)),
   };
+}
+
+/**
+ * What the resource at `path` is set up by: the values of a section of the table, or the texts of its own section.
+ * @returns a frozen object without a prototype: what is not in it is undefined, whatever its name.
+ */
+export function settingsOf(
+  config: Pick<Config, 'values' | 'resources'>,
+  path: string,
+): Readonly<Record<string, Value>> {
+  const typed = OF_RESOURCES.find((name) => path === `/${name}`);
+  const own = typed === undefined ? config.resources.find((one) => one.path === path)?.settings : config.values[typed];
+  return Object.freeze(Object.assign(Object.create(null) as Record<string, Value>, own));
 }
 
 /** Where a value would be set that is the default. */

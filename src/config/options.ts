@@ -5,6 +5,7 @@
 import { LOG_LEVELS } from '../log.ts';
 import { AUTH_OPTIONS, AUTH_PATHS } from './auth.ts';
 import { DIALOG_OPTIONS } from './dialog.ts';
+import { JOBS_OPTIONS } from './jobs.ts';
 import { LIMIT_OPTIONS } from './limits.ts';
 import { GiB, KEEPIDLE_MAX, KiB, LONGEST_TEXT, MANY, MiB, row, TIME } from './rows.ts';
 import type { Option, Repeated, ValuesOf } from './shapes.ts';
@@ -27,6 +28,7 @@ export const SECTIONS = {
   tickets: 'Tickets, which let a script send feedback to one client, from any host and without the key',
   auth: 'Who may come in: what every resource asks of web clients before it sees them',
   stop: 'How the daemon stops',
+  jobs: 'Jobs, at /jobs',
 } as const;
 
 export const OPTIONS = [
@@ -66,6 +68,12 @@ export const OPTIONS = [
     'resources',
     { type: 'path', default: 'resources', required: true, reloadable: false },
     'The folder of the resource classes, one file each.',
+  ),
+  row(
+    '',
+    'examples',
+    { type: 'list', default: [], reloadable: false },
+    'The examples that are served, by name (echo,chat), or all; their pages are at /_websock/examples/. Empty for none: they are there to be tried, and whoever can reach the daemon may use them.',
   ),
   row(
     '',
@@ -292,6 +300,7 @@ export const OPTIONS = [
     { type: 'enum', default: 1001, values: [1001, 1012], reloadable: true },
     'The close code that a stop sends: 1001 going away, 1012 to announce that the daemon comes back.',
   ),
+  ...JOBS_OPTIONS,
 ] as const satisfies readonly Option[];
 
 export const REPEATED = [
@@ -327,6 +336,9 @@ export const REPEATED = [
   },
   AUTH_PATHS,
 ] as const satisfies readonly Repeated[];
+
+/** The sections whose values are what the bundled resource at `/NAME` is set up by; those of other resources are `[/NAME]`. */
+export const OF_RESOURCES = ['jobs'] as const satisfies readonly (keyof typeof SECTIONS)[];
 
 type Rows = (typeof OPTIONS)[number];
 

@@ -1,8 +1,8 @@
 /** Where settings come from: command line, environment, websock.ini. Each source becomes a map from full name to setting. */
 import { printable } from '../log.ts';
-import { readIni, type IniEntry } from './ini.ts';
+import { type IniEntry, type IniFile, readIni } from './ini.ts';
 import { distance, nearest } from './nearest.ts';
-import { BY_NAME, envName, fullName, OPTIONS, REPEATED, SECTIONS } from './options.ts';
+import { BY_NAME, envName, fullName, OF_RESOURCES, OPTIONS, REPEATED, SECTIONS } from './options.ts';
 import type { Option, Repeated, Shape } from './shapes.ts';
 
 /** A value as it was found, not yet parsed. */
@@ -101,13 +101,22 @@ export function fromEnv(env: NodeJS.ProcessEnv, cwd: string, report: Report): Se
   return settings;
 }
 
+/** `[/path]` of the ini: what the resource at that path is set up by. */
+export interface ResourceSection {
+  readonly path: string;
+  /** In words, for a message. */
+  readonly where: string;
+  /** As they are written, without quotes. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
 /** The ini `file`, whose content is `text`; `dir` is its folder. */
 export function fromIni(
   text: string,
   file: string,
   dir: string,
   report: Report,
-): { settings: Settings; named: NamedSection[] } {
+): { settings: Settings; named: NamedSection[]; resources: ResourceSection[] } {
   const ini = readIni(text);
   for (const { line, section, key, problem } of ini.problems) {
     report.errors.push(`${placeOf(file, line, section, key)}: ${problem}`);
@@ -118,6 +127,7 @@ export function fromIni(
     const [first, name] = section.split('.');
     const kind = REPEATED.find((one) => one.section === first);
     const where = placeOf(file, line, section);
+    if (isPath(section)) continue;
     if (name !== undefined && kind !== undefined) named.set(section, { kind, name, where, settings: new Map() });
     else if (!Object.hasOwn(SECTIONS, section)) {
       const meant = STRICT.some((strict) => distance(first.slice(0, 100).toLowerCase(), strict) <= MISTYPED);
@@ -140,7 +150,26 @@ export function fromIni(
       unknown.push(`${where}: ${unknownKey(entry, strict)}`);
     }
   }
-  return { settings, named: [...named.values()] };
+  return { settings, named: [...named.values()], resources: resourceSections(ini, file, report) };
+}
+
+/** Whether it is a resource that a section is for. */
+const isPath = (section: string): boolean => section.startsWith('/');
+
+function resourceSections({ sections, entries }: IniFile, file: string, report: Report): ResourceSection[] {
+  const found: ResourceSection[] = [];
+  for (const [path, line] of sections) {
+    if (!isPath(path)) continue;
+    const where = placeOf(file, line, path);
+    const typed = OF_RESOURCES.find((name) => path === `/${name}`);
+    if (typed !== undefined)
+      report.warnings.push(`${where}: it is ignored, for the resource at ${path} is set up by [${typed}]`);
+    else {
+      const own = entries.filter(({ section }) => section === path).map(({ key, text }) => [key, text]);
+      found.push({ path, where, settings: Object.fromEntries(own) });
+    }
+  }
+  return found;
 }
 
 /** `/x/websock.ini line 12, [limits] maxPayload` */

@@ -4,6 +4,7 @@ import type { Ticket } from '../packet/ticket.ts';
 import { fieldsOf, type Headers } from '../wire/head.ts';
 import type { MessageSource } from './fragments.ts';
 import type { Pass } from './pass.ts';
+import type { Requests } from './requests.ts';
 
 /** How a client reached us: `ws` and `wss` for WebSocket clients, `tcp` and `ssl` for clients of kind `tcp`. */
 export type Scheme = 'ws' | 'wss' | 'tcp' | 'ssl';
@@ -49,6 +50,10 @@ export interface Client<Data = unknown> {
   readonly ticket: Ticket | null;
   /** What `[auth]` found of it: `claims` of a JWT, `session` of PHP; null: nothing was asked of it, a backend for one. */
   readonly auth: Auth | null;
+  /** When it came in, in Unix milliseconds; with a session, when its newest connection did. */
+  readonly connected: number;
+  /** Its connection is lost, and its session waits for it (`[dialog] resume`). */
+  readonly detached: boolean;
   /**
    * The plugin's own; undefined, or what `onHandshake` gave. With a session it outlives connections; a restart of the daemon only if JSON holds
    * it unchanged.
@@ -58,7 +63,19 @@ export interface Client<Data = unknown> {
   readonly bufferedAmount: number;
   /** Messages sent as `droppable` that were dropped. */
   readonly dropped: number;
+  /** The rooms that it is in; of a client that has gone, those that it was in. */
+  readonly rooms: ReadonlySet<string>;
 
+  /**
+   * Enters a room of its app: what is sent `to(room)` reaches it. It leaves all of them when it is closed; with a session it stays in them
+   * without a connection, and over a restart of the daemon.
+   * @param room a text of 1 to 256 characters.
+   * @returns whether it is in it; false if it is closed, answers a POST, or is in `[limits] maxRooms` others.
+   * @throws TypeError if `room` is no such text.
+   */
+  join(room: string): boolean;
+  /** Leaves a room, or without an argument all of them. */
+  leave(room?: string): void;
   /**
    * Sends one message. `data` is written or copied before this returns.
    * @returns whether it was queued; false once the client is closed, or was closed for not reading, and where the message was dropped.
@@ -77,6 +94,15 @@ export interface Client<Data = unknown> {
   sendFragmented(pieces: MessageSource, options?: Pick<SendOptions, 'binary'>): Promise<boolean>;
   /** Sends a packet as JSON text. @returns as {@link send}. @throws TypeError for what JSON cannot hold. */
   sendPacket(packet: Packet, options?: Omit<SendOptions, 'binary'>): boolean;
+  /**
+   * Asks the client something: sends the packet, with a number in its field `request`, and waits for the answer (PROTOCOL.md §10; the client
+   * library's `connection.answer` gives it). A handler may wait for an answer of its own client: that is read meanwhile. Not so of scripts, nor in
+   * the plain dialog for a message in pieces: these get their `next` before anything else.
+   * @param options.timeout milliseconds, a tenth of a second exact. Default 10000.
+   * @returns the answer, a packet. With a session it may come by another connection. Rejects with {@link RequestError}; with a TypeError for what is no packet
+   * or has a field `request`, and at a resource with `dialog = false`; with a RangeError for a timeout that is none.
+   */
+  request(packet: Packet, options?: { readonly timeout?: number }): Promise<Packet>;
   /** Sends a WebSocket ping of at most 125 bytes. @returns false where there is none to send: clients of kind `tcp`. @throws RangeError above 125 bytes. */
   ping(payload?: string | Buffer): boolean;
   /**
@@ -91,6 +117,7 @@ export interface Client<Data = unknown> {
 
 /** What a client does with its connection. */
 export interface ClientLink {
+  readonly detached: boolean;
   readonly bufferedAmount: number;
   readonly dropped: number;
   send(data: string | Buffer, binary: boolean, compress?: boolean, droppable?: boolean): boolean;
@@ -98,6 +125,11 @@ export interface ClientLink {
   sendFragmented(source: MessageSource, binary: boolean | undefined): Promise<boolean>;
   ping(payload: Buffer): boolean;
   close(code: number, reason: string): void;
+  /** @param has how many rooms it is in. @returns whether it is in this one, too. */
+  enter(room: string, has: number): boolean;
+  exit(room: string): void;
+  /** Begins to take answers. @throws TypeError, RequestError where there is nobody to give them. */
+  answering(): Requests;
 }
 
 /** Who a client is; fixed when its handshake is done. */
@@ -116,6 +148,24 @@ export interface Identity {
   readonly ticket: Ticket | null;
   /** Of who was authenticated. */
   readonly pass: Pass | null;
+  /** When it came: see {@link sinceNow}. */
+  readonly since: number;
+}
+
+/** Milliseconds of a unit of `since`. */
+const UNIT = 100;
+
+/** Now, in tenths of a second since the process began: a small integer, which takes no memory of its own. */
+export function sinceNow(): number {
+  return Math.floor(performance.now() / UNIT);
+}
+
+/** A time of {@link sinceNow} in Unix milliseconds, and back. */
+export function unixOf(since: number): number {
+  return Math.round(Date.now() - performance.now()) + since * UNIT;
+}
+export function sinceOf(unix: number): number {
+  return sinceNow() - Math.round((Date.now() - unix) / UNIT);
 }
 
 /** Who a client is that came by a request or a line: an idle one keeps the head of its request as the one text that it came as. */
@@ -130,10 +180,11 @@ export class Arrival implements Identity {
   readonly query: string;
   readonly ticket: Ticket | null;
   readonly pass: Pass | null;
+  readonly since = sinceNow();
   private readonly head: string;
 
   /** @param head of the request, in latin1; '' for none. */
-  constructor(who: Omit<Identity, 'headers'>, head: string) {
+  constructor(who: Omit<Identity, 'headers' | 'since'>, head: string) {
     this.id = who.id;
     this.uuid = who.uuid;
     this.ident = who.ident;
@@ -152,13 +203,15 @@ export class Arrival implements Identity {
   }
 }
 
+const NO_ROOMS: ReadonlySet<string> = new Set();
+
 /** The Client of every kind of connection: it shows who it is, and passes on what it is told. */
 export class LinkedClient implements Client {
   data: unknown;
   private identity: Identity;
   private readonly link: ClientLink;
-  /** What was parsed because somebody asked for it. */
-  private parsed: { headers?: Headers; query?: URLSearchParams } | null = null;
+  /** What few clients need: what was parsed because somebody asked for it, its rooms, and what it is asked. */
+  private more: { headers?: Headers; query?: URLSearchParams; rooms?: Set<string>; requests?: Requests } | null = null;
 
   constructor(identity: Identity, link: ClientLink, data: unknown) {
     this.identity = identity;
@@ -169,7 +222,7 @@ export class LinkedClient implements Client {
   /** It has come back by another connection. */
   moved(identity: Identity): void {
     this.identity = identity;
-    this.parsed = null;
+    if (this.more !== null) this.more.headers = this.more.query = undefined;
   }
 
   get id(): number {
@@ -194,14 +247,14 @@ export class LinkedClient implements Client {
     return this.identity.ip;
   }
   get headers(): Headers {
-    this.parsed ??= {};
-    this.parsed.headers ??= this.identity.headers;
-    return this.parsed.headers;
+    this.more ??= {};
+    this.more.headers ??= this.identity.headers;
+    return this.more.headers;
   }
   get query(): URLSearchParams {
-    this.parsed ??= {};
-    this.parsed.query ??= new URLSearchParams(this.identity.query);
-    return this.parsed.query;
+    this.more ??= {};
+    this.more.query ??= new URLSearchParams(this.identity.query);
+    return this.more.query;
   }
   get ticket(): Ticket | null {
     return this.identity.ticket;
@@ -209,11 +262,56 @@ export class LinkedClient implements Client {
   get auth(): Auth | null {
     return this.identity.pass?.auth ?? null;
   }
+  get connected(): number {
+    return unixOf(this.identity.since);
+  }
+  get detached(): boolean {
+    return this.link.detached;
+  }
   get bufferedAmount(): number {
     return this.link.bufferedAmount;
   }
   get dropped(): number {
     return this.link.dropped;
+  }
+  get rooms(): ReadonlySet<string> {
+    return this.more?.rooms ?? NO_ROOMS;
+  }
+
+  /** null: it was never asked anything. */
+  get requests(): Requests | null {
+    return this.more?.requests ?? null;
+  }
+
+  /** From now on its answers are its answers. @throws as {@link ClientLink.answering} */
+  answering(): Requests {
+    this.more ??= {};
+    this.more.requests ??= this.link.answering();
+    return this.more.requests;
+  }
+
+  request(packet: Packet, { timeout = 10_000 }: { readonly timeout?: number } = {}): Promise<Packet> {
+    try {
+      return this.answering().ask(packet, timeout);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  join(room: string): boolean {
+    const { rooms } = this;
+    if (rooms.has(roomOf(room))) return this.link.enter(room, 0);
+    if (!this.link.enter(room, rooms.size)) return false;
+    this.more ??= {};
+    this.more.rooms ??= new Set();
+    this.more.rooms.add(room);
+    return true;
+  }
+
+  leave(room?: string): void {
+    for (const one of room === undefined ? [...this.rooms] : [room]) {
+      if (this.more?.rooms?.delete(one) === true) this.link.exit(one);
+    }
   }
 
   send(data: string | Buffer, options?: SendOptions): boolean {
@@ -248,4 +346,14 @@ export class LinkedClient implements Client {
     // A plugin in plain JavaScript may give anything.
     this.link.close(code, typeof reason === 'string' ? reason : '');
   }
+}
+
+/** Characters of the longest name of a room. */
+const LONGEST_ROOM = 256;
+
+/** The name of a room, as a resource gives it. @throws TypeError if it is none. */
+export function roomOf(name: unknown): string {
+  if (typeof name === 'string' && name !== '' && name.length <= LONGEST_ROOM) return name;
+  const given = typeof name === 'string' ? `one of ${name.length}` : String(name);
+  throw new TypeError(`a room is a text of 1 to ${LONGEST_ROOM} characters, not ${given}`);
 }

@@ -3,7 +3,8 @@ import { inDialog } from '../packet/envelope.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Reader, TransportSocket } from '../transport/transport.ts';
 import type { Engine, Receiver } from '../wire/engine.ts';
-import { type Client, type Identity, LinkedClient } from './client.ts';
+import { looksAhead, resume } from './ahead.ts';
+import { type Identity, LinkedClient } from './client.ts';
 import { logLeft, logOpen, meaningOf } from './connectionlog.ts';
 import type { ConnectionContext } from './context.ts';
 import type { Deadline } from '../transport/deadlines.ts';
@@ -40,16 +41,15 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
   seen = 0;
   previous: Stoppable | null = null;
   next: Stoppable | null = null;
-  readonly client: Client;
+  readonly client: LinkedClient;
   readonly identity: Identity;
   readonly engine: Engine;
   readonly output: Output;
   protected readonly context: ConnectionContext;
   private readonly socket: TransportSocket;
-  private readonly route: Route;
-  private readonly dialog: Dialog;
-  /** What its client has beyond this connection; null: nothing. */
-  private readonly session: Session | null;
+  protected readonly route: Route;
+  readonly dialog: Dialog;
+  protected readonly session: Session | null;
   private phase: Phase = Phase.OPEN;
   /** Too much waits to be sent to this client: nothing more of it is read. */
   private backlog = false;
@@ -113,7 +113,8 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     const began = stalls.begin();
     try {
       this.dialog.open();
-      if (this.dialog.busy) this.engine.hold();
+      this.lookAhead();
+      if (this.dialog.busy && !this.listens) this.engine.hold();
       if (this.open && rest.length > 0) this.engine.decode(rest);
     } finally {
       if (corked) cork.end();
@@ -156,6 +157,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
 
   onEnd(): void {
     this.ended = true;
+    this.onLast(CLOSE.ABNORMAL, true);
     this.goOn();
   }
 
@@ -181,11 +183,11 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
 
   /** A reason not to read is gone: what was kept is handled first, then the socket is read again. */
   goOn(): void {
-    if (!this.ready) return;
+    if (!this.ready && !this.listens) return;
     const { cork, stalls } = this.context;
     const began = stalls.begin();
     cork.during(this.output, () => {
-      this.engine.resume();
+      resume(this);
       if (this.ended && this.ready) this.engine.end();
       if (this.ended && this.ready) this.endedByPeer();
     });
@@ -202,6 +204,14 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     return this.phase === Phase.OPEN && !this.dialog.busy && !this.backlog && !this.throttled;
   }
 
+  get listens(): boolean {
+    return this.phase === Phase.OPEN && this.dialog.busy && !this.backlog && !this.throttled && looksAhead(this);
+  }
+
+  get answers(): boolean {
+    return this.open && !this.ended;
+  }
+
   get heard(): boolean {
     return this.ready && this.socket.pending === 0;
   }
@@ -209,7 +219,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
   /** Lets the socket be read, or not, as the state asks for. */
   steer(): void {
     this.dialog.timeMessage();
-    const wanted = this.phase === Phase.CLOSED || this.ready;
+    const wanted = this.phase === Phase.CLOSED || this.ready || this.listens;
     if (wanted === this.reading) return;
     this.reading = wanted;
     if (wanted) this.socket.resume();
@@ -275,10 +285,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
       return;
     }
     this.context.limits.over(limit);
-    this.context.log.warn(`${this.who}: over ${this.context.limits.optionOf(limit)}: ${text}: destroyed`, {
-      id: this.id,
-      limit,
-    });
+    this.context.limits.warn(limit, this, this.context.log, `${text}: destroyed`);
     this.socket.destroy();
   }
 
@@ -310,15 +317,8 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     this.phase = Phase.CLOSING;
     this.closeCode = code;
     this.closeReason = reason;
+    this.client.requests?.close();
     this.steer();
-  }
-
-  stop(code: number, reason: string): void {
-    this.close(code, reason);
-  }
-
-  cut(code: number, reason: string): void {
-    this.fail(code, reason);
   }
 
   destroy(): void {
@@ -347,11 +347,9 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
 
   /** A limit was gone over. @param text for the log, where there is more to say than the client is told. */
   exceeded(limit: LimitName, text?: string): false {
-    const over = this.context.limits.over(limit);
-    this.context.log.warn(`${this.who}: over ${this.context.limits.optionOf(limit)}: ${text ?? over.text}`, {
-      id: this.id,
-      limit,
-    });
+    const { limits, log } = this.context;
+    const over = limits.over(limit);
+    limits.warn(limit, this, log, text ?? over.text);
     return this.fail(over.code, over.text);
   }
 
@@ -394,6 +392,7 @@ export class Connection extends Sender implements Reader, Watched, OutputOwner, 
     }
     registry.remove(this);
     this.dialog.cut();
+    this.client.requests?.close();
     identity.pass?.end();
     reports.run(() => this.dialog.closed(code, reason));
   }

@@ -3,13 +3,15 @@ import { NEXT, nextPacket } from '../packet/packet.ts';
 import { isBufferOff, isBufferOn, Pieces } from '../packet/pieces.ts';
 import type { Engine, Fault, Receiver } from '../wire/engine.ts';
 import { giveMemory } from '../wire/spare.ts';
-import type { Client } from './client.ts';
+import { Answering } from './answering.ts';
+import type { LinkedClient } from './client.ts';
 import type { Cork } from './cork.ts';
 import type { Deadlines } from '../transport/deadlines.ts';
 import type { LimitName, LimitValues } from './limits.ts';
 import { MessageTime } from './messagetime.ts';
 import type { Output } from './output.ts';
 import { type Handled, type MessageInfo, type Notice, promiseOf, type Route } from './route.ts';
+import { RequestError, type Requests } from './requests.ts';
 import type { Runner, Stalls } from './stalls.ts';
 
 const INFO_TEXT: MessageInfo = { binary: false, buffered: false, again: false };
@@ -17,13 +19,17 @@ const INFO_BINARY: MessageInfo = { binary: true, buffered: false, again: false }
 
 /** The connection, as its dialog needs it. */
 export interface DialogHost extends Runner {
-  readonly client: Client;
+  readonly client: LinkedClient;
   readonly engine: Engine;
   readonly output: Output;
   /** Whether the next message may be handled now. */
   readonly ready: boolean;
   /** Whether messages are handled at all. */
   readonly open: boolean;
+  /** Whether it is read while a handler is in flight, for the sake of an answer. */
+  readonly listens: boolean;
+  /** A handler is in flight: where an answer is waited for, what comes is looked at ahead of its turn. */
+  lookAhead(): void;
   /** A handler's promise is unsettled: it has its time from now on. */
   onBusy(): void;
   /** The promise of a handler has settled: its time is no longer counted. */
@@ -56,7 +62,7 @@ export class Dialog implements Receiver {
   /** A handler's promise is unsettled. */
   busy = false;
   protected readonly host: DialogHost;
-  protected readonly route: Route;
+  protected route: Route;
   protected readonly context: DialogContext;
   private pieces: Pieces | null = null;
   /** Runs while a message has begun and is not complete; null: none ever took more than one read. */
@@ -82,6 +88,24 @@ export class Dialog implements Receiver {
     const promise = promiseOf(result);
     if (promise === null) this.host.onHandled();
     else this.wait(promise, 'onOpen');
+  }
+
+  /** Its client is asked something: from now on answers do not go to its resource. */
+  asked(requests: Requests): void {
+    this.route = { ...this.route, resource: new Answering(this.route.resource, requests) };
+  }
+
+  /**
+   * Looks at a message that has come while a handler is in flight: an answer is told at once.
+   * @returns whether nothing is left to be done with it when it is its turn.
+   */
+  foresee(b: Buffer, start: number, end: number, binary: boolean): boolean {
+    const { engine, client } = this.host;
+    // Between bufferON and bufferOFF are pieces; they may be cut inside a character.
+    if (engine.raw) engine.raw = !isBufferOff(b, start, end);
+    else if (isBufferOn(b, start, end)) engine.raw = true;
+    else if (!binary) client.requests?.foresee(b.subarray(start, end));
+    return false;
   }
 
   /** Nothing is to come of a handler in flight any more. */
@@ -243,9 +267,12 @@ export class Dialog implements Receiver {
     }
     this.handling = false;
     const promise = promiseOf(result);
-    if (promise === null) this.done(result as Handled);
-    else this.wait(promise, 'onData');
-    return host.ready;
+    if (promise === null) {
+      this.done(result as Handled);
+      return host.ready;
+    }
+    this.wait(promise, 'onData');
+    return host.listens;
   }
 
   /** A message was handled. */
@@ -268,6 +295,7 @@ export class Dialog implements Receiver {
     const { host } = this;
     const { stalls } = this.context;
     this.busy = true;
+    host.lookAhead();
     host.onBusy();
     promise.then(
       (fields) => {
@@ -282,12 +310,26 @@ export class Dialog implements Receiver {
       (error: unknown) => {
         stalls.last = host;
         if (!this.busy) {
-          host.onStray(callback, error);
+          if (!this.isUnanswered(error)) host.onStray(callback, error);
           return;
         }
         this.busy = false;
-        host.onThrown(error);
+        if (this.isUnanswered(error)) this.abandoned();
+        else host.onThrown(error);
       },
     );
+  }
+
+  /** It is no failure of a handler that its client has gone, or is to go, before it has answered. */
+  private isUnanswered(error: unknown): boolean {
+    return error instanceof RequestError && error.code === 'closed' && this.host.client.requests?.closed === true;
+  }
+
+  /** A handler has ended for want of an answer: its message gets no `next`, for it was not handled. */
+  private abandoned(): void {
+    const { host } = this;
+    host.onSettled();
+    host.onHandled();
+    host.goOn();
   }
 }

@@ -1,4 +1,6 @@
 import { CLOSE } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { Quiet } from './addresses.ts';
 
 interface LimitRow {
   readonly code: number;
@@ -96,6 +98,11 @@ const ROWS = {
     text: (n: number) => `more than ${n} bytes were kept for all sessions`,
     option: '[dialog] maxKept',
   },
+  maxRequests: {
+    code: CLOSE.POLICY,
+    text: (n: number) => `more than ${n} requests that wait for answers of one client`,
+  },
+  maxRooms: { code: CLOSE.POLICY, text: (n: number) => `in more than ${n} rooms` },
   sendQueue: { code: CLOSE.TRY_LATER, text: (n: number) => `too slow to read: more than ${n} bytes were waiting` },
 } as const satisfies Record<string, LimitRow>;
 
@@ -112,6 +119,7 @@ export class Limits {
   readonly values: LimitValues;
   /** Times that a client went over each limit since the start. */
   readonly counters: Record<LimitName, number>;
+  private readonly quiet = new Map<LimitName, Quiet>();
 
   constructor(values: LimitValues) {
     this.values = values;
@@ -122,6 +130,22 @@ export class Limits {
   over(name: LimitName): { code: number; text: string } {
     this.counters[name]++;
     return this.describe(name);
+  }
+
+  /** Counts that a client would have gone over `name`: it is refused that, and not closed. The log hears of it once a minute. */
+  refuse(name: LimitName, { id, who }: { readonly id: number; readonly who: string }, log: Log): void {
+    const { text } = this.over(name);
+    const quiet = this.quiet.get(name) ?? new Quiet();
+    this.quiet.set(name, quiet);
+    const unsaid = quiet.news(performance.now());
+    if (unsaid === null) return;
+    const more = unsaid === 0 ? '' : ` (and ${unsaid} times since the last such line)`;
+    this.warn(name, { id, who }, log, `${text}: refused${more}`);
+  }
+
+  /** Logs that a client went over `name`. */
+  warn(name: LimitName, { id, who }: { readonly id: number; readonly who: string }, log: Log, text: string): void {
+    log.warn(`${who}: over ${this.optionOf(name)}: ${text}`, { id, limit: name });
   }
 
   /** What a limit is called in websock.ini: `[limits] maxPayload`. */

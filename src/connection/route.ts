@@ -7,6 +7,7 @@ import type { NextFields } from '../packet/packet.ts';
 import type { Ticket } from '../packet/ticket.ts';
 import { BUFFER_ON } from '../packet/pieces.ts';
 import type { Client, Kind, Scheme } from './client.ts';
+import type { HttpRequest, HttpResponse } from './httprequest.ts';
 
 /** What `onData` learns of a message beside its content. */
 export interface MessageInfo {
@@ -67,6 +68,10 @@ export type HandshakeAnswer =
 // oxlint-disable-next-line typescript/no-invalid-void-type -- a plugin that returns nothing
 export type Handled = void | undefined | boolean | NextFields;
 
+/** What `onRequest` may answer: a text or a Buffer, as `response.send` would; or nothing, where that was called, or nothing is to be answered. */
+// oxlint-disable-next-line typescript/no-invalid-void-type -- a plugin that returns nothing
+export type Requested = void | undefined | string | Buffer;
+
 /** The callbacks of a resource (DESIGN.md, A resource). */
 export interface Callbacks {
   onHandshake?(request: HandshakeRequest): HandshakeAnswer | Promise<HandshakeAnswer>;
@@ -76,6 +81,7 @@ export interface Callbacks {
   /** `error` is whatever was thrown: not every plugin throws Errors. */
   onError(client: Client, error: unknown): unknown;
   onOther(client: Client, notice: Notice): unknown;
+  onRequest?(request: HttpRequest, response: HttpResponse): Requested | Promise<Requested>;
 }
 
 /** A path and what is registered for it, as far as connections need to know it. */

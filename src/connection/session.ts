@@ -1,15 +1,15 @@
 import { CLOSE } from '../errors.ts';
 import { nextOf, resumedPacket } from '../packet/envelope.ts';
-import { type Deadline, deadlineOf, type Deadlines } from '../transport/deadlines.ts';
+import { type Deadline, deadlineOf } from '../transport/deadlines.ts';
 import type { Engine } from '../wire/engine.ts';
-import { type Client, type Identity, LinkedClient } from './client.ts';
+import { type Identity, LinkedClient } from './client.ts';
 import type { Admission } from './admission.ts';
 import type { DialogContext } from './dialog.ts';
 import type { InTurn } from './inturn.ts';
 import type { Pool } from './kept.ts';
 import type { LimitName } from './limits.ts';
 import type { Output } from './output.ts';
-import type { Member, Registry } from './registry.ts';
+import type { Member } from './registry.ts';
 import type { Route } from './route.ts';
 import { SessionDialog, type SessionHost } from './sessiondialog.ts';
 import { type SendingConnection, type SendingContext, SessionSender } from './sessionsender.ts';
@@ -29,7 +29,6 @@ export interface SessionConnection extends SendingConnection {
   readonly ready: boolean;
   /** Its client has come back by another one: it is destroyed. */
   abandon(why: string): void;
-  steer(): void;
   goOn(): void;
   onHandled(): void;
   onPeerClose(code: number, reason: string): void;
@@ -40,10 +39,10 @@ export interface SessionConnection extends SendingConnection {
 }
 
 export interface SessionContext extends DialogContext, SendingContext {
-  readonly deadlines: Deadlines;
-  readonly registry: Registry;
   readonly admission: Admission;
   readonly reports: InTurn;
+  /** The daemon stops. */
+  readonly draining: boolean;
 }
 
 /** Where all sessions are. */
@@ -74,7 +73,7 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
   after: Deadline | null = null;
   readonly secret: Secret;
   readonly route: Route;
-  readonly client: Client;
+  readonly client: LinkedClient;
   readonly dialog: SessionDialog;
   /** Of its newest connection. */
   identity: Identity;
@@ -86,7 +85,6 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
   protected readonly context: SessionContext;
   protected connection: SessionConnection | null = null;
   private readonly sessions: SessionSet;
-  private readonly linked: LinkedClient;
   private readonly handler: Deadline;
   /** The one before, while its socket is not gone: its place among the connections is then the session's. */
   private previous: SessionConnection | null = null;
@@ -116,8 +114,7 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
     this.route = who.route;
     this.identity = who.identity;
     this.restarted = this.begun = restarted;
-    this.linked = new LinkedClient(who.identity, this, who.data);
-    this.client = this.linked;
+    this.client = new LinkedClient(who.identity, this, who.data);
     this.dialog = new SessionDialog(this, who.route, context);
     this.handler = deadlineOf(() => this.onHandlerLate());
   }
@@ -160,7 +157,7 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
     this.givePlace();
     this.identity.pass?.end();
     this.identity = connection.identity;
-    this.linked.moved(connection.identity);
+    this.client.moved(connection.identity);
     this.connection = connection;
     this.told = this.settled;
     this.overflowed = false;
@@ -274,6 +271,7 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
     this.kept.clear();
     this.nexts.clear();
     this.dialog.end();
+    this.client.requests?.close();
     if (context.stalls.last === this) context.stalls.last = null;
     context.reports.run(() => this.dialog.closed(code, reason));
   }
@@ -291,6 +289,9 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
   }
   get open(): boolean {
     return !this.ended && (this.connection === null || this.connection.open);
+  }
+  get answers(): boolean {
+    return this.stands && this.open && !this.context.draining;
   }
 
   /** What reads or writes is the work of a connection. */
@@ -372,6 +373,7 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
   close(code: number, reason: string): void {
     if (!this.stands) return;
     this.closing = { code, reason };
+    this.client.requests?.close();
     if (this.connection !== null) this.connection.close(code, reason);
     else if (!this.isBusy) this.end(code, reason);
   }
@@ -384,11 +386,9 @@ export class Session extends SessionSender implements Member, SessionHost, Deadl
 
   exceeded(limit: LimitName, text?: string): false {
     if (this.connection !== null) return this.connection.exceeded(limit, text);
-    const over = this.context.limits.over(limit);
-    this.context.log.warn(`${this.who}: over ${this.context.limits.optionOf(limit)}: ${over.text}`, {
-      id: this.id,
-      limit,
-    });
+    const { limits, log } = this.context;
+    const over = limits.over(limit);
+    limits.warn(limit, this, log, over.text);
     this.end(over.code, over.text);
     return false;
   }

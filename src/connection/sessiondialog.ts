@@ -81,6 +81,19 @@ export class SessionDialog extends Dialog {
     return this.accept(header, message, binary, false);
   }
 
+  /** What comes twice has been looked at, and control packets have no turn. */
+  override foresee(b: Buffer, start: number, end: number, binary: boolean): boolean {
+    if (binary) return false;
+    if (isControl(b, start, end)) {
+      this.control(b, start, end);
+      return true;
+    }
+    const header = readHeader(b, start, end);
+    if (typeof header === 'string' || header.more || header.id <= this.session.lastId) return false;
+    this.session.client.requests?.foresee(b.subarray(start + header.length, end));
+    return false;
+  }
+
   private control(b: Buffer, start: number, end: number): boolean {
     const { session } = this;
     const packet = readControl(b, start, end);

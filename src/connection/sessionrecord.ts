@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Auth } from '../auth/auth.ts';
 import type { Log } from '../log.ts';
-import type { Identity } from './client.ts';
+import { type Identity, sinceNow, sinceOf, unixOf } from './client.ts';
 import type { ConnectionContext } from './context.ts';
 import type { KeptMessage } from './kept.ts';
 import { Pass } from './pass.ts';
@@ -18,10 +18,15 @@ interface SessionRecord {
   readonly scheme: 'ws' | 'wss';
   readonly ip: string;
   readonly query: string;
+  /** When its last connection came, in Unix milliseconds. */
+  readonly connected?: number;
   readonly auth?: Auth;
   /** When its authentication ends, in seconds since 1970. */
   readonly expires?: number;
   readonly data?: unknown;
+  readonly rooms?: readonly string[];
+  /** It was asked something: what comes of that is not for its resource. */
+  readonly asked?: boolean;
   /** The highest id that was handled. */
   readonly handled: number;
   /** The message that was being handled; 0: none. */
@@ -38,7 +43,7 @@ type StoredMessage = { readonly text?: string; readonly base64?: string; readonl
 /** What is kept of a session for another daemon, as one line of JSON. */
 export function recordOf(session: Session, log: Log): string {
   const { secret, identity, client, kept, nexts, settled, lastId, unsure } = session;
-  const { uuid, ident, path, scheme, ip, query, pass } = identity;
+  const { uuid, ident, path, scheme, ip, query, pass, since } = identity;
   const data = jsonOf(client.data);
   if (client.data !== undefined && data === undefined) {
     log.debug(`${session.who}: its client.data is not kept: JSON does not hold it unchanged`, { id: session.id });
@@ -51,9 +56,12 @@ export function recordOf(session: Session, log: Log): string {
     scheme: scheme === 'wss' ? 'wss' : 'ws',
     ip,
     query,
+    connected: unixOf(since),
     auth: jsonOf(pass?.auth),
     expires: pass?.expires,
     data,
+    rooms: client.rooms.size === 0 ? undefined : [...client.rooms],
+    asked: client.requests === null ? undefined : true,
     handled: settled,
     unsure: lastId > settled ? lastId : unsure > settled ? unsure : 0,
     nexts: nexts.all,
@@ -91,7 +99,7 @@ export function restoreSession(context: ConnectionContext, line: string): string
   if (record === null) return 'its record is damaged';
   const route = context.routes.find(record.path);
   if (route === undefined || !route.dialog || !acceptsWeb(route)) return `${record.path} has no sessions any more`;
-  const { uuid, ident, scheme, ip, query, auth, expires, data, handled } = record;
+  const { uuid, ident, scheme, ip, query, connected, auth, expires, data, handled } = record;
   const identity: Identity = {
     id: ++context.lastId,
     uuid,
@@ -104,6 +112,7 @@ export function restoreSession(context: ConnectionContext, line: string): string
     query,
     ticket: null,
     pass: auth === undefined ? null : new Pass({ auth, ident, expires }),
+    since: connected === undefined ? sinceNow() : sinceOf(connected),
   };
   const secret = { key: record.key, proof: record.proof };
   const session = new Session(context, context.sessions, { secret, route, identity, data }, true);
@@ -113,6 +122,8 @@ export function restoreSession(context: ConnectionContext, line: string): string
   session.kept.restore(record.sent, record.acked, record.messages.map(unstored));
   context.sessions.add(session);
   session.restore();
+  for (const room of record.rooms ?? []) session.client.join(room);
+  if (record.asked === true) session.client.answering();
   return null;
 }
 
@@ -145,6 +156,7 @@ const FIELDS: Partial<Record<keyof SessionRecord, (value: unknown) => boolean>> 
   scheme: (value) => value === 'ws' || value === 'wss',
   ip: isText,
   query: isText,
+  rooms: (value) => value === undefined || isListOf(isText)(value),
   handled: isCount,
   unsure: isCount,
   nexts: isListOf(isNext),

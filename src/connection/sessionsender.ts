@@ -1,5 +1,5 @@
 import { escaped } from '../packet/envelope.ts';
-import type { ClientLink, Identity, Kind } from './client.ts';
+import type { ClientLink, Identity, Kind, LinkedClient } from './client.ts';
 import type { Debts } from './debts.ts';
 import type { Outgoing } from './encode.ts';
 import { type MessageSource, sendInFragments } from './fragments.ts';
@@ -7,8 +7,13 @@ import { KeptMessages, KeptNexts, type Pool } from './kept.ts';
 import type { Limits } from './limits.ts';
 import { escapedPieces, NumberedOutput } from './numbered.ts';
 import type { Output } from './output.ts';
+import type { Registry } from './registry.ts';
+import { type RequestHost, Requests } from './requests.ts';
+import { enterRoom } from './rooms.ts';
 import type { Route } from './route.ts';
+import type { SessionDialog } from './sessiondialog.ts';
 import type { Log } from '../log.ts';
+import type { Deadlines } from '../transport/deadlines.ts';
 
 /** A connection, as its session sends by it. */
 export interface SendingConnection {
@@ -18,18 +23,27 @@ export interface SendingConnection {
   send(data: string | Buffer, binary: boolean, compress?: boolean): boolean;
   deliver(outgoing: Outgoing): boolean;
   ping(payload: Buffer): boolean;
+  readonly listens: boolean;
+  lookAhead(): void;
+  onAsked(): void;
+  steer(): void;
 }
 
 export interface SendingContext {
   readonly log: Log;
   readonly limits: Limits;
   readonly debts: Debts;
+  readonly registry: Registry;
+  readonly deadlines: Deadlines;
 }
 
 /** The half of a session that whoever has its client, or routes to it, sends by: what is sent is kept until the client has it. */
-export abstract class SessionSender implements ClientLink {
+export abstract class SessionSender implements ClientLink, RequestHost {
   abstract readonly identity: Identity;
   abstract readonly route: Route;
+  abstract readonly client: LinkedClient;
+  abstract readonly dialog: SessionDialog;
+  abstract readonly answers: boolean;
   readonly kind: Kind = 'websocket';
   readonly byUuid = true;
   readonly kept: KeptMessages;
@@ -69,6 +83,9 @@ export abstract class SessionSender implements ClientLink {
   }
   get who(): string {
     return `#${this.id} ${this.identity.ip} ${this.identity.path}`;
+  }
+  get detached(): boolean {
+    return this.connection === null;
   }
   get bufferedAmount(): number {
     return this.connection?.bufferedAmount ?? this.kept.bytes;
@@ -134,6 +151,36 @@ export abstract class SessionSender implements ClientLink {
   /** Where a message may begin now; null: nowhere, it waits. */
   get currentOutput(): Output | null {
     return this.connection?.output ?? null;
+  }
+
+  enter(room: string, has: number): boolean {
+    return enterRoom(this.context, this, room, has);
+  }
+
+  exit(room: string): void {
+    this.context.registry.exit(this, room);
+  }
+
+  answering(): Requests {
+    const requests = new Requests(this.context, this);
+    this.dialog.asked(requests);
+    return requests;
+  }
+
+  get listens(): boolean {
+    return this.connection?.listens ?? false;
+  }
+
+  lookAhead(): void {
+    this.connection?.lookAhead();
+  }
+
+  onAsked(): void {
+    this.connection?.onAsked();
+  }
+
+  onAnswered(): void {
+    this.connection?.steer();
   }
 
   ping(payload: Buffer): boolean {

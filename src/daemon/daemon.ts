@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { type } from 'node:os';
-import type { Config } from '../config/load.ts';
+import { type Config, settingsOf } from '../config/load.ts';
 import { Access } from '../connection/access.ts';
 import { Admission } from '../connection/admission.ts';
 import { Attempts } from '../connection/attempts.ts';
@@ -19,13 +19,14 @@ import { Sessions } from '../connection/sessions.ts';
 import { Stalls } from '../connection/stalls.ts';
 import { CLOSE, messageOf, stackOf, WebsockError } from '../errors.ts';
 import { readAssets } from '../http/assets.ts';
+import { EXAMPLES_FOLDER, EXAMPLES_INDEX } from '../http/examples.ts';
 import { Idempotency } from '../http/idempotency.ts';
 import { HttpSide } from '../http/side.ts';
 import { LocalHub } from '../hub/local.ts';
 import * as api from '../index.ts';
 import type { Log } from '../log.ts';
 import { Tickets } from '../packet/ticket.ts';
-import { loadResources, type Refused } from '../resource/loader.ts';
+import { type LoadOptions, loadResources, type Refused } from '../resource/loader.ts';
 import { Router } from '../resource/router.ts';
 import { ResourceServer, type ServerContext } from '../resource/server.ts';
 import { takesDirect } from '../transport/address.ts';
@@ -37,6 +38,7 @@ import type { Listener } from '../transport/transport.ts';
 import { Compression } from '../wire/compression.ts';
 import { chooseCodec } from '../wire/probe.ts';
 import { CertificateWatch } from './certificates.ts';
+import { examplesOf } from './examples.ts';
 import { OpenFiles } from './openfiles.ts';
 import { makePlan, type Plan } from './plan.ts';
 import { StateFile } from './statefile.ts';
@@ -64,6 +66,8 @@ export class Daemon {
   private readonly openFiles: OpenFiles;
   /** Where sessions outlive the daemon; null: nowhere. */
   private readonly state: StateFile | null;
+  /** The names of the examples that are served. */
+  private examples: string[] = [];
   private listeners: Listener[] = [];
   private context: ConnectionContext | null = null;
   private http: HttpSide | null = null;
@@ -112,28 +116,50 @@ export class Daemon {
       throw config.error('resources', `${folder} is not a folder`);
     }
     const server: ServerContext = {
-      clients: this.registry.clients,
+      registry: this.registry,
       hub: new LocalHub(this.registry),
       log: this.log,
       webMay: new Set(values.security.webMay),
       tickets: this.tickets,
+      settingsOf: (path) => settingsOf(config, path),
     };
     const serverFor = (path: string, app: string): ResourceServer => new ResourceServer(server, path, app);
     const { limits, compression } = values;
-    const loaded = await loadResources({ folder, api, values: limits, compression, serverFor }).catch(
-      (cause: unknown) => {
-        throw config.error('resources', messageOf(cause));
-      },
-    );
+    const options = { api, values: limits, compression, serverFor };
+    const examples = examplesOf(config);
+    const loaded = await loadResources({ ...options, folder }).catch((cause: unknown) => {
+      throw config.error('resources', messageOf(cause));
+    });
     this.router = loaded.router;
     this.refused = loaded.refused;
+    await this.loadExamples(examples, options);
     for (const { file, why } of this.refused) this.log.error(`Resource refused : ${file}: ${why}`, { file });
     if (this.router.all().length === 0) throw config.error('resources', `no resource in ${folder} can be served`);
+    for (const { path, where } of config.resources) {
+      if (this.router.find(path) === undefined)
+        this.warnings.push(`${where}: there is no resource at ${path}, so nobody reads it`);
+    }
     for (const { name, path } of values.named.auth) {
       const idle = path.filter((one) => this.router.find(one) === undefined);
       const where = config.where(`auth.${name}.path`);
       for (const one of idle) this.warnings.push(`${where}: there is no resource at ${one}, so nothing is asked there`);
     }
+  }
+
+  /** Loads examples beside what there is: a path that is taken stays whose it is. */
+  private async loadExamples(names: readonly string[], options: Omit<LoadOptions, 'folder'>): Promise<void> {
+    const { router } = this;
+    const free = names.filter((name) => router.find(`/${name}`) === undefined);
+    const where = this.config.where('examples');
+    for (const name of names) {
+      if (free.includes(name)) continue;
+      this.warnings.push(`${where}: the example ${name} is not served, for there is a resource at /${name}`);
+    }
+    if (free.length === 0) return;
+    const files = free.map((name) => `${name}.ts`);
+    const { refused } = await loadResources({ ...options, folder: EXAMPLES_FOLDER, files, router });
+    this.refused.push(...refused);
+    this.examples = free.filter((name) => router.find(`/${name}`) !== undefined);
   }
 
   /**
@@ -169,7 +195,7 @@ export class Daemon {
       guards: this.plan.guards,
       stalls,
       routes: this.router,
-      assets: readAssets(values.http.console),
+      assets: readAssets(values.http.console, this.examples),
       idempotency: new Idempotency({ limits, log, deadlines, resume: values.dialog.resume }),
       keepAliveTimeout: values.http.keepAliveTimeout,
     });
@@ -260,6 +286,7 @@ export class Daemon {
     const answered = http.stop();
     if (this.state === null) context.sessions.stop(code, reason);
     for (const connection of [...context.waiting, ...context.live]) connection.stop(code, reason);
+    for (const { client } of context.sessions) client.requests?.close();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((done) => {
       timer = setTimeout(() => done(true), timeout * 1000);
@@ -328,8 +355,10 @@ export class Daemon {
     }
     this.log.info('Starting server...');
     for (const { path } of this.router.all()) this.log.info(`Registered resource : ${path}`, { path });
-    const url = this.config.values.http.console ? browsable(this.listeners) : null;
-    if (url !== null) this.log.info(`Console : ${url}/_websock/`);
+    const url = browsable(this.listeners);
+    if (url !== null && this.config.values.http.console) this.log.info(`Console : ${url}/_websock/`);
+    if (this.examples.length > 0)
+      this.log.info(`Examples : ${url ?? ''}${EXAMPLES_INDEX} (${this.examples.join(', ')})`);
   }
 }
 

@@ -4,7 +4,8 @@ import { createRequire } from 'node:module';
 import { extname, isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Headers } from '../wire/head.ts';
-import { CONSOLE_HEADERS } from './headers.ts';
+import { EXAMPLES_INDEX, exampleIndex, examplePages } from './examples.ts';
+import { CONSOLE_HEADERS, PAGE_HEADERS } from './headers.ts';
 
 /** A file that the daemon serves below `/_websock/`. */
 interface AssetRow {
@@ -30,7 +31,16 @@ export interface Asset {
 /** By path. */
 export type Assets = ReadonlyMap<string, Asset>;
 
+const PAGE = 'text/html; charset=utf-8';
 const SCRIPT = 'text/javascript; charset=utf-8';
+const STYLE = 'text/css; charset=utf-8';
+/** By the end of a file's name. */
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': PAGE,
+  '.js': SCRIPT,
+  '.css': STYLE,
+  '.svg': 'image/svg+xml',
+};
 /** Pages of every site load it, isolated ones too; it is asked for each time, for the next daemon may have another. */
 const LIBRARY: Headers = {
   'Cache-Control': 'no-cache',
@@ -43,19 +53,12 @@ const ROWS: readonly AssetRow[] = [
   { path: '/_websock/client.classic.js', file: 'dist/client/client.classic.js', type: SCRIPT, headers: LIBRARY },
 ];
 
-const STYLE = 'text/css; charset=utf-8';
 const FOLDER = 'dist/console';
 
 /** What the console is made of (src/console). */
 function consoleRows(): AssetRow[] {
-  const types: Record<string, string> = {
-    '.html': 'text/html; charset=utf-8',
-    '.js': SCRIPT,
-    '.css': STYLE,
-    '.svg': 'image/svg+xml',
-  };
   const own = readdirSync(urlOf(FOLDER)).flatMap((name): AssetRow[] => {
-    const type = types[extname(name)];
+    const type = TYPES[extname(name)];
     const path = `/_websock/${name === 'index.html' ? '' : name}`;
     return type === undefined ? [] : [{ path, file: `${FOLDER}/${name}`, type, headers: CONSOLE_HEADERS }];
   });
@@ -68,19 +71,25 @@ function consoleRows(): AssetRow[] {
 }
 
 /**
- * Reads the files, those of the library and of the console.
+ * Reads the files, those of the library, of the console and of examples.
  * @param console whether there is one.
+ * @param examples the names of those that are served.
  * @throws Error if one of them is not there: the package was not built.
  */
-export function readAssets(console: boolean): Assets {
+export function readAssets(console: boolean, examples: readonly string[]): Assets {
   const assets = new Map<string, Asset>();
-  const add = ({ path, file, type, headers }: AssetRow, forConsole: boolean): void => {
-    const body = readFileSync(urlOf(file));
+  const add = ({ path, type, headers }: Omit<AssetRow, 'file'>, body: Buffer, forConsole = false): void => {
     const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
     assets.set(path, { type, body, etag, headers, forConsole });
   };
-  for (const row of ROWS) add(row, false);
-  if (console) for (const row of consoleRows()) add(row, true);
+  for (const row of ROWS) add(row, readFileSync(urlOf(row.file)));
+  if (console) for (const row of consoleRows()) add(row, readFileSync(urlOf(row.file)), true);
+  if (examples.length > 0) {
+    for (const { path, file } of examplePages(examples)) {
+      add({ path, type: TYPES[extname(file)], headers: PAGE_HEADERS }, readFileSync(file));
+    }
+    add({ path: EXAMPLES_INDEX, type: PAGE, headers: PAGE_HEADERS }, Buffer.from(exampleIndex(examples)));
+  }
   return assets;
 }
 

@@ -17,6 +17,7 @@ import { closePacket } from '../packet/packet.ts';
 import { type Asset, type Assets, isNamed } from './assets.ts';
 import type { Idempotency } from './idempotency.ts';
 import { InOrder } from './inorder.ts';
+import type { Reply } from './reply.ts';
 import { type Headers, parseTarget, type Refusal } from '../wire/head.ts';
 
 /** What all HTTP requests share; made once, by the daemon. */
@@ -232,6 +233,14 @@ export class Exchange implements Runner {
     this.write(200, type, body, all, false);
   }
 
+  /** Answers as a resource has it. */
+  reply({ status, type, headers, body }: Reply): void {
+    this.log(String(status), status);
+    // What is sent depends on the origin in any case.
+    const vary = ['Origin', headers['vary'] ?? []].flat().join(', ');
+    this.write(status, type, body, { ...headers, vary }, false);
+  }
+
   /** PROTOCOL.md §3: a complete response, one line of text, and the end of the connection. */
   refuse(refusal: Refusal): void {
     this.log(`refused: ${refusal.status} ${refusal.text}`, refusal.status);
@@ -256,7 +265,13 @@ export class Exchange implements Runner {
   }
 
   /** @param type null: there is no body. */
-  private write(status: number, type: string | null, body: string | Buffer, headers: Headers, close: boolean): void {
+  private write(
+    status: number,
+    type: string | null,
+    body: string | Buffer,
+    headers: Reply['headers'],
+    close: boolean,
+  ): void {
     const { request, response, connection } = this;
     const { limits } = this.context;
     if (response.headersSent || connection.stream.destroyed) return;

@@ -1,13 +1,12 @@
-import { forgetToken, shownBy } from '../auth/shown.ts';
 import { bearer, saysBrowser } from '../connection/access.ts';
 import { judgeBackend } from '../connection/backend.ts';
-import { examine, guardOf } from '../connection/examine.ts';
+import { sinceNow } from '../connection/client.ts';
+import { guardOf } from '../connection/examine.ts';
 import type { Pass } from '../connection/pass.ts';
 import {
   type Additions,
   type Callbacks,
   type HandshakeRequest,
-  promiseOf,
   readAnswer,
   type Route,
   schemeOf,
@@ -17,10 +16,11 @@ import { excerpt } from '../log.ts';
 import { closePacket } from '../packet/packet.ts';
 import type { Ticket } from '../packet/ticket.ts';
 import type { Refusal } from '../wire/head.ts';
+import { asked, authenticate } from './authenticate.ts';
 import { type Body, BodyError, parseBody, readBody } from './body.ts';
 import type { Exchange, HttpContext } from './exchange.ts';
 import { digestOf, KEY_RULE, keyOf } from './idempotency.ts';
-import { inTime, LATE } from './intime.ts';
+import { LATE } from './intime.ts';
 import { type Answer, type AnswerRoom, Poster } from './poster.ts';
 
 /** Not of the draft, but what others call it; a page has to be allowed to see it. */
@@ -86,7 +86,9 @@ async function judge(context: HttpContext, exchange: Exchange): Promise<Refusal 
       text: `${excerpt(path)} takes no POST: it is for WebSocket clients (see its static accepts)`,
     };
   }
-  const pass = await authenticated(context, exchange, request, verdict.beyond);
+  const guard = guardOf(context.guards, path, request.kind);
+  // What every client is asked, unless it is a backend by its address or key alone.
+  const pass = guard === null ? null : await authenticate(context, exchange, guard, request.query, verdict.beyond);
   if (pass !== null && 'status' in pass) return pass;
   const known = recognise(context, exchange, query);
   if (typeof known === 'object' && known !== null) return known;
@@ -131,38 +133,6 @@ function ask(
   } finally {
     stalls.end(began, exchange);
   }
-}
-
-/** What `[auth]` says of who is no backend by its address or key alone; null: nothing is asked of it. */
-async function authenticated(
-  context: HttpContext,
-  exchange: Exchange,
-  request: HandshakeRequest,
-  bearerToken: string | undefined,
-): Promise<Refusal | Pass | null> {
-  const guard = guardOf(context.guards, request.path, request.kind);
-  if (guard === null) return null;
-  const { id, who } = exchange;
-  const { ip } = request;
-  const shown = shownBy(request, bearerToken, []);
-  const found = await asked(context, exchange, 'authentication', examine(context, guard, shown, { id, ip, who }));
-  if (found === LATE) return { status: 504, text: context.limits.over('handlerTimeout').text };
-  if ('auth' in found && forgetToken(request.query, found.auth)) exchange.query = request.query.toString();
-  return found;
-}
-
-/** Waits for what `onHandshake`, or authentication, has answered. @param what for the log, if that fails too late. */
-function asked<Given>(
-  { deadlines, limits, log }: HttpContext,
-  { id, who }: Exchange,
-  what: string,
-  given: Given | Promise<Given>,
-): Given | Promise<Given | typeof LATE> {
-  const promise = promiseOf(given);
-  if (promise === null) return given;
-  return inTime(promise, deadlines, limits.values.handlerTimeout, (error) => {
-    log.error(`${who}: ${what} failed, too late: ${describeThrown(error)}`, { id, stack: traceOf(error) });
-  });
 }
 
 /** A page that may not connect. */
@@ -248,6 +218,7 @@ function posterOf(
   const { id } = exchange.connection.peer;
   const own = ticket === null ? (headers.ident ?? query.get('ident') ?? '') : '';
   const ident = additions.ident ?? pass?.ident ?? own;
-  const identity = { id, uuid: '', ident, path, scheme, kind, ip, headers, query: exchange.query, ticket, pass };
+  const since = sinceNow();
+  const identity = { id, uuid: '', ident, path, scheme, kind, ip, headers, query: exchange.query, ticket, pass, since };
   return new Poster(context, route, identity, additions.data, room);
 }

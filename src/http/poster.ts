@@ -3,6 +3,7 @@ import type { Deadlines } from '../transport/deadlines.ts';
 import type { Debts } from '../connection/debts.ts';
 import { type MessageSource, sendWhole } from '../connection/fragments.ts';
 import type { Limits } from '../connection/limits.ts';
+import { RequestError } from '../connection/requests.ts';
 import { type Handled, type MessageInfo, promiseOf, type Route } from '../connection/route.ts';
 import type { Runner, Stalls } from '../connection/stalls.ts';
 import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, traceOf } from '../errors.ts';
@@ -38,6 +39,7 @@ interface PosterContext {
 
 /** The client behind one message of a POST: what the resource sends to it becomes the answer (PROTOCOL.md §7). */
 export class Poster implements ClientLink, Runner {
+  readonly detached = false;
   dropped = 0;
   private readonly context: PosterContext;
   private readonly route: Route;
@@ -119,6 +121,17 @@ export class Poster implements ClientLink, Runner {
 
   ping(): boolean {
     return false;
+  }
+
+  /** Nobody finds it, in no room either. */
+  enter(): boolean {
+    return false;
+  }
+
+  exit(): void {}
+
+  answering(): never {
+    throw new RequestError('closed', 'a POST cannot be asked: it has one message, and one answer');
   }
 
   close(code: number, reason: string): void {

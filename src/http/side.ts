@@ -2,12 +2,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { HttpPeer } from '../connection/context.ts';
-import { acceptsWeb, isReserved } from '../connection/route.ts';
+import { isReserved } from '../connection/route.ts';
 import { excerpt } from '../log.ts';
 import type { Refusal } from '../wire/head.ts';
-import { hasToken, refusalResponse } from '../wire/handshake.ts';
+import { refusalResponse } from '../wire/handshake.ts';
 import { answerConsole, isConsolePath } from './console.ts';
 import { Exchange, HttpConnection, type HttpContext, TEXT } from './exchange.ts';
+import { answerGet } from './get.ts';
 import { answerPost, foreign } from './post.ts';
 
 const ALLOW = 'GET, HEAD, POST, OPTIONS';
@@ -157,7 +158,7 @@ export class HttpSide {
       exchange.refuse({ status: 417, text: 'the only expectation known is 100-continue' });
     } else if (isReserved(exchange.path)) this.own(exchange, expectsContinue);
     else if (request.method === 'POST') void answerPost(this.context, exchange, expectsContinue);
-    else if (request.method === 'GET' || request.method === 'HEAD') this.get(exchange);
+    else if (request.method === 'GET' || request.method === 'HEAD') void answerGet(this.context, exchange);
     else if (request.method === 'OPTIONS') this.preflight(exchange, ALLOW, 'POST');
     else exchange.refuse({ status: 405, text: `${request.method} is not served`, headers: { Allow: ALLOW } });
   }
@@ -169,27 +170,12 @@ export class HttpSide {
     const asset = this.context.assets.get(path);
     const isConsole = asset?.forConsole ?? isConsolePath(this.context, path);
     if (isConsole) answerConsole(this.context, exchange, expectsContinue);
-    else if (asset === undefined) exchange.refuse({ status: 404, text: `no such page: ${excerpt(path)}` });
+    else if (asset === undefined && this.context.assets.has(`${path}/`)) {
+      exchange.refuse({ status: 308, text: `it is at ${path}/`, headers: { Location: `${path}/` } }); // as people type it
+    } else if (asset === undefined) exchange.refuse({ status: 404, text: `no such page: ${excerpt(path)}` });
     else if (method === 'GET' || method === 'HEAD') exchange.serve(asset);
     else if (method === 'OPTIONS') this.preflight(exchange, ALLOW_OWN, 'GET, HEAD');
     else exchange.refuse({ status: 405, text: `${method} is not served here`, headers: { Allow: ALLOW_OWN } });
-  }
-
-  private get(exchange: Exchange): void {
-    const { path, headers } = exchange;
-    const route = this.context.routes.find(path);
-    const name = excerpt(path);
-    if (hasToken(headers.upgrade, 'websocket')) {
-      exchange.refuse({ status: 426, text: 'a WebSocket handshake must be the first request of its connection' });
-    } else if (route === undefined) {
-      exchange.refuse({ status: 404, text: `no such resource: ${name}` });
-    } else if (!acceptsWeb(route)) {
-      exchange.refuse({ status: 404, text: `${name} is not for browsers: POST a message to it` });
-    } else {
-      const post = route.accepts.has('tcp') || route.accepts.has('ssl') ? ', or POST a message to it' : '';
-      const text = `${name} is a resource: connect with WebSocket${post}`;
-      exchange.refuse({ status: 426, text, headers: { Upgrade: 'websocket' } });
-    }
   }
 
   /** @param methods those that a page may use. */

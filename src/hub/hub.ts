@@ -12,6 +12,10 @@ export interface Hub {
   toUuid(uuid: string, outgoing: Outgoing): number;
   /** To the clients of any kind in `app` that are called `ident`. */
   toIdent(app: string, ident: string, outgoing: Outgoing): number;
+  /** To the clients of any kind in `app` that are in one of `rooms`, once each, but not those whose socket ID is in `except`. */
+  toRooms(app: string, rooms: readonly string[], outgoing: Outgoing, except: ReadonlySet<number>): number;
+  /** How many clients {@link toRooms} is for. */
+  countRooms(app: string, rooms: readonly string[], except: ReadonlySet<number>): number;
 }
 
 /** Where a hub finds the clients of this daemon. */
@@ -19,4 +23,5 @@ export interface Members {
   webClients(app: string): ReadonlySet<Member>;
   withUuid(uuid: string): Member | undefined;
   withIdent(app: string, ident: string): ReadonlySet<Member>;
+  inRoom(app: string, room: string): ReadonlySet<Member>;
 }

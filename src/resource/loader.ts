@@ -27,43 +27,51 @@ export interface Refused {
 export interface LoadOptions extends MountOptions {
   /** The folder; its subfolders are not looked into. */
   readonly folder: string;
+  /** Those of its files that are loaded; default: all that should be resources. */
+  readonly files?: readonly string[];
+  /** What is served already; default: nothing. */
+  readonly router?: Router;
   /** What `import 'websock'` gives, in whatever folder the file lies. */
   readonly api: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Loads every resource of a folder: the default export of each `.ts`, `.js`, `.mjs` and `.cjs` file in it, in the order of their
+ * Loads the resources of a folder: the default export of each `.ts`, `.js`, `.mjs` and `.cjs` file in it, in the order of their
  * names. What is wrong with one does not keep the others from being served.
  * @throws Error if the folder cannot be read.
  */
 export async function loadResources(options: LoadOptions): Promise<{ router: Router; refused: Refused[] }> {
-  const router = new Router();
+  const { folder, files = resourceFiles(folder), router = new Router() } = options;
   const refused: Refused[] = [];
   const owners = new Map<string, string>();
-  const jiti = createJiti(join(options.folder, sep), {
+  const jiti = createJiti(join(folder, sep), {
     fsCache: CACHE,
     moduleCache: false,
     virtualModules: { websock: options.api },
   });
-  const files = readdirSync(options.folder, { withFileTypes: true })
-    .filter((entry) => !entry.isDirectory() && EXTENSIONS.has(extname(entry.name)))
-    .map((entry) => entry.name)
-    .filter((name) => !NOT_RESOURCES.test(name) && !name.startsWith('.'))
-    .toSorted();
   for (const name of files) {
-    const file = join(options.folder, name);
+    const file = join(folder, name);
     try {
       const exported = await inTime(jiti.import(file, { default: true }));
       const route = mount(exported, pathOfFile(name), options);
-      const owner = owners.get(route.path);
-      if (owner !== undefined) throw new Error(`its path ${route.path} is taken by ${owner}`);
-      router.add(route);
+      if (!router.add(route)) {
+        throw new Error(`its path ${route.path} is taken by ${owners.get(route.path) ?? 'another resource'}`);
+      }
       owners.set(route.path, name);
     } catch (error) {
       refused.push({ file, why: describe(error, file) });
     }
   }
   return { router, refused };
+}
+
+/** The files of a folder that should be resources. @throws Error if it cannot be read. */
+export function resourceFiles(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => !entry.isDirectory() && EXTENSIONS.has(extname(entry.name)))
+    .map((entry) => entry.name)
+    .filter((name) => !NOT_RESOURCES.test(name) && !name.startsWith('.'))
+    .toSorted();
 }
 
 /** `default.ts` is `/`, `web.ts` is `/web`. */

@@ -2,6 +2,7 @@ import type { Client, Scheme, SendOptions } from '../connection/client.ts';
 import type { Callbacks, Handled, MessageInfo, Notice } from '../connection/route.ts';
 import { type Packet, parsePacket } from '../packet/packet.ts';
 import type { CompressionSettings } from '../wire/deflate.ts';
+import type { RoomTarget } from './rooms.ts';
 import type { Server } from './server.ts';
 
 /**
@@ -82,6 +83,11 @@ export class Resource implements Callbacks {
     options?: Pick<SendOptions, 'droppable'>,
   ): number {
     return this.server.feedback(packet, { ...options, text: message });
+  }
+
+  /** The clients of this app that are in one of some rooms: `this.to('news').except(client).send(text)`. @throws TypeError for what is no room. */
+  to(...rooms: string[]): RoomTarget {
+    return this.server.to(...rooms);
   }
 
   /** Closes a client: see `client.close`. */

@@ -1,9 +1,11 @@
-import type { Client, SendOptions } from '../connection/client.ts';
+import type { Client, Kind, Scheme, SendOptions } from '../connection/client.ts';
 import { Outgoing } from '../connection/encode.ts';
+import type { Registry } from '../connection/registry.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Log } from '../log.ts';
 import { addresseeOf, type Packet, parsePacket } from '../packet/packet.ts';
 import type { Ticket, Tickets } from '../packet/ticket.ts';
+import { type RoomTarget, roomTarget } from './rooms.ts';
 
 /** Whom a feedback is for, where it is not in the packet itself. */
 export interface FeedbackOptions {
@@ -15,16 +17,57 @@ export interface FeedbackOptions {
   readonly droppable?: boolean;
 }
 
+/** What `server.count` counts; what is left out does not matter. */
+export interface CountFilter {
+  readonly path?: string;
+  readonly app?: string;
+  /** Of an app; default: that of the resource. */
+  readonly room?: string;
+}
+
+/** What is known of an open client: a copy, as it was when it was asked for. The fields are those of {@link Client}. */
+export interface ClientInfo {
+  readonly id: number;
+  readonly uuid: string;
+  readonly ident: string;
+  readonly path: string;
+  /** Whose broadcasts it hears. */
+  readonly app: string;
+  readonly scheme: Scheme;
+  readonly kind: Kind;
+  readonly ip: string;
+  readonly rooms: string[];
+  /** Unix milliseconds. */
+  readonly connected: number;
+  readonly bufferedAmount: number;
+  readonly dropped: number;
+  readonly detached: boolean;
+}
+
+/**
+ * What a resource is set up by: the texts of its section of websock.ini, by key; of `[jobs]` the values by their rows, defaults
+ * included. What is not there is undefined.
+ */
+export type Settings = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
 /** What a resource is handed by `registerServer`: the daemon, seen from that resource. */
 export interface Server {
   /** The open clients of the whole daemon, by socket ID. */
   readonly clients: ReadonlyMap<number, Client>;
+  /** The section `[/path]` of websock.ini for the path of the resource; frozen. */
+  readonly settings: Settings;
   /** Sends a message to one client. @returns whether it was queued; false if there is no such client. */
   write(id: number, data: string | Buffer, options?: SendOptions): boolean;
   /** Closes one client, as `client.close` does. @returns whether there was one. */
   close(id: number, code?: number, reason?: string): boolean;
   /** Whether a client with this socket ID is open. */
   exists(id: number): boolean;
+  /** How many clients of any kind are open, those included that are waited for (`detached`): in the whole daemon, or of a path, of an app, in a room. */
+  count(filter?: CountFilter): number;
+  /** The paths that have open clients: what {@link count} may be asked of. */
+  paths(): string[];
+  /** What is known of one client, as a plain object that JSON can hold. @returns undefined if there is no such client. */
+  getClientInfo(id: number): ClientInfo | undefined;
   /**
    * Sends a message to the clients of kind `websocket` in an app.
    * @param options.app default: that of the resource. options.except: socket ID of the one that does not get it.
@@ -37,6 +80,12 @@ export interface Server {
    * @returns how many clients it was queued for.
    */
   feedback(packet: Packet | string, options?: FeedbackOptions): number;
+  /**
+   * The clients of any kind that are in one of some rooms (`client.join`), to send them something.
+   * @param rooms one or more; an object behind them names another app than that of the resource.
+   * @throws TypeError for what is no room.
+   */
+  to(...rooms: [...rooms: string[], options: { app?: string }] | string[]): RoomTarget;
   /**
    * Whether a client may do what a packet asks for (PROTOCOL.md §5): web clients by `[security] webMay`, where a feedback
    * by ident is `feedback-ident` and a `ticket` is for their own uuid; those that came by a ticket `echo` and `quit`, and
@@ -57,16 +106,19 @@ export interface Server {
 
 /** What the servers of all resources share. */
 export interface ServerContext {
-  readonly clients: ReadonlyMap<number, Client>;
+  readonly registry: Registry;
   readonly hub: Hub;
   readonly log: Log;
   /** `[security] webMay`. */
   readonly webMay: ReadonlySet<string>;
   readonly tickets: Tickets;
+  /** By the path of the resource. */
+  readonly settingsOf: (path: string) => Settings;
 }
 
 /** The daemon, as the resource at one path sees it. */
 export class ResourceServer implements Server {
+  readonly settings: Settings;
   private readonly context: ServerContext;
   private readonly path: string;
   private readonly app: string;
@@ -75,10 +127,11 @@ export class ResourceServer implements Server {
     this.context = context;
     this.path = path;
     this.app = app;
+    this.settings = context.settingsOf(path);
   }
 
   get clients(): ReadonlyMap<number, Client> {
-    return this.context.clients;
+    return this.context.registry.clients;
   }
 
   write(id: number, data: string | Buffer, options?: SendOptions): boolean {
@@ -93,6 +146,24 @@ export class ResourceServer implements Server {
 
   exists(id: number): boolean {
     return this.clients.has(id);
+  }
+
+  paths(): string[] {
+    return this.context.registry.openPaths();
+  }
+
+  count({ path, app, room }: CountFilter = {}): number {
+    const { registry } = this.context;
+    return room === undefined ? registry.count(path, app) : registry.countRoom(room, path, app ?? this.app);
+  }
+
+  getClientInfo(id: number): ClientInfo | undefined {
+    const client = this.clients.get(id);
+    if (client === undefined) return undefined;
+    const { uuid, ident, path, scheme, kind, ip, connected, bufferedAmount, dropped, detached } = client;
+    const app = this.context.registry.appOf(path) ?? path;
+    const rooms = [...client.rooms];
+    return { id, uuid, ident, path, app, scheme, kind, ip, rooms, connected, bufferedAmount, dropped, detached };
   }
 
   broadcast(data: string | Buffer, options: { app?: string; except?: number } & SendOptions = {}): number {
@@ -113,6 +184,12 @@ export class ResourceServer implements Server {
     const outgoing = new Outgoing(text, false, undefined, options.droppable);
     if ('uuid' in target) return hub.toUuid(target.uuid, outgoing);
     return hub.toIdent(options.app ?? this.app, target.ident, outgoing);
+  }
+
+  to(...rooms: (string | { app?: string })[]): RoomTarget {
+    const last = rooms.at(-1);
+    const options = typeof last === 'object' && last !== null ? last : null;
+    return roomTarget(this.context.hub, options?.app ?? this.app, options === null ? rooms : rooms.slice(0, -1));
   }
 
   may(client: Client, packet: Packet): boolean {

@@ -46,6 +46,8 @@ export interface MessageCompressor {
 }
 
 export interface Engine {
+  /** Who takes what it finds. */
+  receiver: Receiver;
   /** Name of the framing: what is encoded for one engine serves every engine of the same name. */
   readonly framing: string;
   /** It has Close frames: a peer that ends without one is at fault. */

@@ -4,12 +4,12 @@ import type { Engine, EngineOptions, Receiver } from './engine.ts';
  * What the engines share: a decode loop that can be held after any message and goes on later with the bytes it kept.
  */
 export abstract class HeldDecoder
-  implements Pick<Engine, 'raw' | 'frames' | 'completed' | 'decode' | 'hold' | 'resume' | 'stop'>
+  implements Pick<Engine, 'receiver' | 'raw' | 'frames' | 'completed' | 'decode' | 'hold' | 'resume' | 'stop'>
 {
   raw = false;
   frames = 0;
   completed = 0;
-  protected readonly receiver: Receiver;
+  receiver: Receiver;
   protected readonly options: EngineOptions;
   protected stopped = false;
   /** Bytes that could not be decoded yet: the beginning of a frame, or everything after the message that held us. */

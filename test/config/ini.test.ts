@@ -67,11 +67,14 @@ describe('what ini would swallow in silence', () => {
     expect(problems(`; comment\n${line}`)).toEqual([problem]);
   });
 
-  test.each(['a.b.c', 'a b', '"a"', 'a\\.b', 'a;b', 'a..b', '.a', 'ä'])('[%s] as the name of a section', (name) => {
-    expect(problems(`[${name}]`)).toEqual([
-      `1: [${name}] cannot be the name of a section; allowed: letters, digits, _ and -, and one dot as in [tls.NAME]`,
-    ]);
-  });
+  test.each(['a.b.c', 'a b', '"a"', 'a\\.b', 'a;b', 'a..b', '.a', 'ä', '/a.b', '/a b', '/a;b', "/'a'", '/a\\'])(
+    '[%s] as the name of a section',
+    (name) => {
+      expect(problems(`[${name}]`)).toEqual([
+        `1: [${name}] cannot be the name of a section; allowed: letters, digits, _ and -, and one dot as in [tls.NAME]; or a path, as in [/chat], without a dot`,
+      ]);
+    },
+  );
 
   test('all of them are found, and the keys below a bad section are nobody else’s', () => {
     expect(problems('a\n[b\nc=1\nc=1\nd=;\n[e]\nc=1')).toEqual([
@@ -106,6 +109,7 @@ describe('what is taken', () => {
     ['# c\n ; d\n\t\n[ s ]\na=1', ['s.a=1']],
     ['[tls.a-1]\nb=c\n[tls]\nb=d', ['tls.a-1.b=c', 'tls.b=d']],
     ['[a]\n[a]\nb=1', ['a.b=1']],
+    ['[/]\na=1\n[/a/b-c~:@%20]\nb=true', ['/.a=1', '/a/b-c~:@%20.b=true']],
   ])('%j', (text, expected) => {
     if (expected === undefined) expect(problems(text)).toHaveLength(1);
     else expect(entries(text)).toEqual(expected);
@@ -130,7 +134,7 @@ const noise = fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join(''))
 const likely = fc
   .tuple(fc.constantFrom('a', 'b', 'c', 'tls.b', ' a '), fc.constantFrom('', "'", '"'), noise)
   .map(([key, quote, value]) => `${key}=${quote}${value}${quote}`);
-const header = fc.constantFrom('[a]', '[b]', '[tls]', '[tls.b]', '[ a ]');
+const header = fc.constantFrom('[a]', '[b]', '[tls]', '[tls.b]', '[ a ]', '[/a]', '[/a/b]');
 const text = fc
   .array(
     fc.oneof({ weight: 6, arbitrary: likely }, { weight: 3, arbitrary: header }, { weight: 1, arbitrary: noise }),

@@ -68,6 +68,7 @@ export function openBed(options: BedOptions = {}): Bed {
     query: 'a=1',
     ticket: null,
     pass: null,
+    since: 0,
   };
   const Framing = way === 'line' ? LineEngine : WebSocketEngine;
   context.admission.enter(socket.ip);

@@ -14,16 +14,29 @@ export class FakeMember implements Member {
   readonly byUuid: boolean;
   readonly client: Client;
   readonly got: Outgoing[] = [];
+  readonly rooms = new Set<string>();
   takes = true;
 
-  constructor(id: number, about: Partial<Pick<Member, 'uuid' | 'ident' | 'app' | 'kind' | 'byUuid'>> = {}) {
+  constructor(
+    id: number,
+    about: Partial<Pick<Member, 'uuid' | 'ident' | 'app' | 'kind' | 'byUuid'> & { path: string }> = {},
+  ) {
     this.id = id;
     this.uuid = about.uuid ?? `uuid-${id}`;
     this.ident = about.ident ?? '';
     this.app = about.app ?? '/';
     this.kind = about.kind ?? 'websocket';
     this.byUuid = about.byUuid ?? true;
-    this.client = { id } as Client;
+    const path = about.path ?? this.app;
+    this.client = { id, path, rooms: this.rooms as ReadonlySet<string> } as Client;
+  }
+
+  /** In rooms of a registry that it has been added to. */
+  join(registry: Registry, ...rooms: string[]): void {
+    for (const room of rooms) {
+      this.rooms.add(room);
+      registry.enter(this, room);
+    }
   }
 
   deliver(outgoing: Outgoing): boolean {
@@ -100,6 +113,62 @@ export function hubContract(name: string, create: (members: Members) => Hub): vo
       expect(got(...all)).toEqual([1, 1, 0, 0, 0]);
       expect(hub.toIdent('/', '', outgoing)).toBe(0);
       expect(hub.toIdent('/', '5', outgoing)).toBe(0);
+    });
+
+    test('toRooms reaches the clients of any kind that are in one of the rooms, once each, but not those excepted', () => {
+      const registry = new Registry();
+      const all = [
+        new FakeMember(1),
+        new FakeMember(2, { kind: 'tcp', byUuid: false }),
+        new FakeMember(3, { app: '/other' }),
+        new FakeMember(4),
+        new FakeMember(5),
+      ];
+      for (const member of all) registry.add(member);
+      all[0].join(registry, 'a', 'b');
+      all[1].join(registry, 'b');
+      all[2].join(registry, 'a', 'b');
+      all[3].join(registry, 'a', 'A');
+      const hub = create(registry);
+      const nobody = new Set<number>();
+      expect(hub.toRooms('/', ['a'], outgoing, nobody)).toBe(2);
+      expect(got(...all)).toEqual([1, 0, 0, 1, 0]);
+      expect(hub.toRooms('/', ['a', 'b', 'a'], outgoing, nobody)).toBe(3);
+      expect(got(...all)).toEqual([2, 1, 0, 2, 0]);
+      expect(hub.toRooms('/', ['b', 'a'], outgoing, new Set([1, 2, 3]))).toBe(1);
+      expect(got(...all)).toEqual([2, 1, 0, 3, 0]);
+      expect(hub.toRooms('/', ['c'], outgoing, nobody)).toBe(0);
+      expect(hub.toRooms('/none', ['a', 'b'], outgoing, nobody)).toBe(0);
+      all[0].takes = false;
+      expect(hub.toRooms('/', ['a'], outgoing, nobody)).toBe(1);
+      const counts = [['a'], ['b'], ['a', 'b'], ['c']].map((rooms) => [
+        hub.countRooms('/', rooms, nobody),
+        hub.countRooms('/', rooms, new Set([1, 5])),
+      ]);
+      expect(counts).toEqual([
+        [2, 1],
+        [2, 1],
+        [3, 2],
+        [0, 0],
+      ]);
+    });
+
+    test('a client that leaves its room, or goes, while a message goes to that room does not disturb it', () => {
+      const registry = new Registry();
+      const all = [1, 2, 3, 4].map((id) => new FakeMember(id));
+      for (const member of all) {
+        registry.add(member);
+        member.join(registry, 'a');
+      }
+      all[0].deliver = () => {
+        registry.remove(all[0]);
+        registry.exit(all[2], 'a');
+        return false;
+      };
+      const hub = create(registry);
+      expect(hub.toRooms('/', ['a'], outgoing, new Set())).toBe(2);
+      expect(got(...all)).toEqual([0, 1, 0, 1]);
+      expect(hub.countRooms('/', ['a'], new Set())).toBe(2);
     });
 
     test('a client that leaves while a broadcast goes out, or comes, does not disturb it', () => {

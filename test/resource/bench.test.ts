@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import { type Client, type HandshakeAnswer, type HandshakeRequest, Resource } from 'websock';
+import {
+  type Client,
+  type HandshakeAnswer,
+  type HandshakeRequest,
+  type HttpRequest,
+  type HttpResponse,
+  Resource,
+} from 'websock';
 import { TestBench } from 'websock/testing';
 
 class Pieces extends Resource {
@@ -112,4 +119,77 @@ test('a client that is behind is not sent what may be dropped, however it is sen
   const none = { sent: false, packet: false, written: false, broadcast: 0, feedback: 0, always: true, dropped: 5 };
   expect(await client.say('x')).toMatchObject(none);
   expect(client.received.slice(6)).toEqual(['5']);
+});
+
+/** Shows what it knows, to who is trusted. */
+class Shown extends Resource {
+  static override path = '/shown';
+  static override app = 'all';
+
+  override onData(client: Client, message: string | Buffer): void {
+    client.join(String(message));
+  }
+
+  onRequest(request: HttpRequest, response: HttpResponse): string | Buffer | undefined {
+    const { query, trusted } = request;
+    if (query.has('throw')) throw new Error('it threw');
+    if (query.has('bytes')) return Buffer.from([1, 2]);
+    if (query.has('packet')) this.getPacket('no JSON');
+    if (!trusted) return undefined;
+    const counts = [{}, { path: '/shown' }, { app: 'all' }, { app: 'none' }, { room: 'a' }, { room: 'a', path: '/x' }];
+    const info = this.server.getClientInfo(Number(query.get('id')));
+    const known = { info, counts: counts.map((one) => this.server.count(one)), settings: this.server.settings };
+    response.send(JSON.stringify(known), { type: 'application/json', headers: { 'Cache-Control': 'no-store' } });
+    return undefined;
+  }
+}
+
+describe('a page, asked for at the bench', () => {
+  const html = { type: 'text/html; charset=utf-8', headers: { 'x-content-type-options': 'nosniff' } };
+  const plain = { type: 'text/plain; charset=utf-8', headers: {} };
+
+  test('is what onRequest answers', async () => {
+    const bench = new TestBench({ settings: { '/shown': { a: 'b' } } }).mount(Shown);
+    const [one, two] = [await bench.connect(), await bench.connect({ scheme: 'tcp', ident: 'two' })];
+    await one.say('a');
+    await one.notify({ type: 'detached' });
+    const { status, type, headers, body } = await bench.request('/shown', { trusted: true, query: `id=${one.id}` });
+    expect({ status, type, headers }).toEqual({
+      status: 200,
+      type: 'application/json',
+      headers: { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' },
+    });
+    const { info, counts, settings } = JSON.parse(String(body)) as Record<string, unknown>;
+    expect({ counts, settings }).toEqual({ counts: [2, 2, 2, 0, 1, 0], settings: { a: 'b' } });
+    expect(info).toMatchObject({
+      id: one.id,
+      uuid: one.uuid,
+      path: '/shown',
+      app: 'all',
+      rooms: ['a'],
+      detached: true,
+    });
+    two.leave();
+    await one.notify({ type: 'resumed', lost: 0, restarted: false });
+    expect([one.client.detached, bench.clients.size]).toEqual([false, 1]);
+  });
+
+  test('of HEAD there is no body', async () => {
+    const bench = new TestBench().mount(Shown);
+    const bytes = { status: 200, type: 'application/octet-stream', headers: html.headers };
+    expect(await bench.request('/shown', { query: 'bytes' })).toEqual({ ...bytes, body: Buffer.from([1, 2]) });
+    expect(await bench.request('/shown', { query: 'bytes', method: 'HEAD' })).toEqual({ ...bytes, body: '' });
+  });
+
+  test('is what the daemon says, where nothing is answered, or there is no resource, or it throws', async () => {
+    const bench = new TestBench().mount(Shown).mount(Pieces);
+    const text = 'is a resource: connect with WebSocket, or POST a message to it\n';
+    expect(await bench.request()).toEqual({ status: 426, ...plain, body: `/shown ${text}` });
+    expect(await bench.request('/pieces')).toEqual({ status: 426, ...plain, body: `/pieces ${text}` });
+    expect(await bench.request('/none')).toEqual({ status: 404, ...plain, body: 'no such resource: /none\n' });
+    expect(await bench.request('/shown', { query: 'packet' })).toMatchObject({ status: 400 });
+    const failed = { status: 500, ...plain, body: 'the resource failed\n' };
+    expect(await bench.request('/shown', { query: 'throw' })).toEqual(failed);
+    expect(bench.log.at(-1)).toBe('GET /shown: it threw');
+  });
 });

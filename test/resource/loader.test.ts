@@ -42,6 +42,25 @@ async function load(files: Record<string, string>, enabled = false) {
 }
 
 describe('what is served', () => {
+  test('of a second folder the files that are named; a path that is taken stays whose it is', async () => {
+    const file = `export default class { ${REQUIRED} }`;
+    const first = await load({ 'a.js': file, 'b.js': file, 'c.js': file });
+    const options = {
+      folder,
+      api,
+      values: { maxPayload: 1000, maxFragments: 10 },
+      compression: { enabled: false, threshold: 1024, level: 1, contextTakeover: false },
+      serverFor: () => ({}) as Server,
+    };
+    const { router } = await loadResources({ ...options, files: ['a.js'] });
+    expect(router.all().map(({ path }) => path)).toEqual(['/a']);
+    const { router: same, refused } = await loadResources({ ...options, files: ['a.js', 'c.js'], router });
+    expect(same).toBe(router);
+    expect(router.all().map(({ path }) => path)).toEqual(['/a', '/c']);
+    expect(refused.map(({ why }) => why)).toEqual(['its path /a is taken by another resource']);
+    expect(first.routes).toHaveLength(3);
+  });
+
   test('the four kinds of file side by side, each importing websock', async () => {
     const { routes, refused } = await load({
       'a.ts':

@@ -185,6 +185,8 @@ export const LIMIT_VALUES: LimitValues = {
   messageRate: 0,
   byteRate: 0,
   rateGrace: 5,
+  maxRooms: 3,
+  maxRequests: 2,
   sendQueue: 50_000,
   maxSendMemory: 10_000_000,
   resume: 30,
