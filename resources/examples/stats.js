@@ -6,7 +6,7 @@ const VALUES = 120;
 /** @type {number[]} */
 const values = [];
 
-/** `1 d 2 h`, `3 min 4 s` @param {number} seconds */
+/** `1 d 2 h`, `3 min 4 s`, `5 s` @param {number} seconds */
 function duration(seconds) {
   const [days, hours, minutes] = [
     Math.floor(seconds / 86_400),
@@ -14,7 +14,8 @@ function duration(seconds) {
     Math.floor(seconds / 60) % 60,
   ];
   if (days > 0) return `${days} d ${hours} h`;
-  return hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min ${Math.floor(seconds) % 60} s`;
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  return `${minutes > 0 ? `${minutes} min ` : ''}${Math.floor(seconds) % 60} s`;
 }
 
 /** @param {string} path @param {number} count @param {number} all */

@@ -15,7 +15,8 @@ export default class Status extends Resource {
     const { opcode, code, reason } = this.getPacket(message);
     if (opcode !== 'close') return { error: 'say {"opcode":"close","code":4000,"reason":"why"}' };
     try {
-      client.close(typeof code === 'number' ? code : NaN, typeof reason === 'string' ? reason : '');
+      // The fields of a form are texts.
+      client.close(typeof code === 'object' ? NaN : Number(code), typeof reason === 'string' ? reason : '');
       return undefined;
     } catch (error) {
       if (error instanceof RangeError) return { error: error.message };

@@ -1,6 +1,7 @@
-/** Milliseconds that nothing is read for, and then that all is read for that comes. */
-const PAUSE = 5000;
-const READ = 1000;
+/** Milliseconds that nothing is read for. */
+const PAUSE = 8000;
+/** Ticks that are read then: more than wait on the way. */
+const BURST = 24;
 
 /** What TypeScript does not know yet: https://developer.mozilla.org/docs/Web/API/WebSocketStream
  * @typedef {{
@@ -25,12 +26,11 @@ export async function readSlowly(count, say) {
     const stream = new WebSocketStream(new URL('/ticker?heavy', location.href.replace(/^http/, 'ws')).href);
     const { readable } = await stream.opened;
     const reader = readable.getReader();
-    for (let ended = false, until = 0; !ended; ) {
-      if (performance.now() > until) {
+    for (let ended = false, read = 0; !ended; read++) {
+      if (read % BURST === 0) {
         say('Reading nothing…');
         await new Promise((wake) => setTimeout(wake, PAUSE));
         say('Reading…');
-        until = performance.now() + READ;
       }
       const { value, done } = await reader.read();
       ended = done;

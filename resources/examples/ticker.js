@@ -52,7 +52,8 @@ function counter(prefix) {
   let last = 0;
   return (/** @type {number} */ n) => {
     got++;
-    if (last > 0) missed += n - last - 1;
+    // A daemon that was started again counts from 1.
+    if (last > 0 && n > last) missed += n - last - 1;
     last = n;
     byId(`${prefix}got`).textContent = `${got}`;
     byId(`${prefix}missed`).textContent = `${missed}`;
