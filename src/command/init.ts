@@ -17,7 +17,7 @@ export const INIT: Command = {
   about: `Makes what an installation begins with, in dir (default: here):
 
   websock.ini         every option with its default and what it means
-  resources/          /, /web and /php, and hello.mjs, an app of your own to change
+  resources/          /, /web, /php and /jobs, and hello.mjs, an app of your own to change
   test/               the test of hello.mjs: node --test
   websock.service     a unit for systemd; its first lines say how to install it
   node_modules/       a link to this websock, for the tests and your editor
@@ -52,8 +52,9 @@ export function init(argv: readonly string[]): number {
 
 function fill(files: NewFiles): void {
   files.write('websock.ini', iniText());
-  for (const name of ['default.ts', 'web.ts', 'php.ts']) copyResource(files, join(PACKAGE, 'resources', name));
-  for (const name of readdirSync(join(PACKAGE, 'resources/lib'))) {
+  for (const name of ['default.ts', 'web.ts', 'php.ts', 'jobs.ts'])
+    copyResource(files, join(PACKAGE, 'resources', name));
+  for (const name of readdirSync(join(PACKAGE, 'resources/lib')).toSorted()) {
     files.write(`resources/lib/${name}`, textOf(`resources/lib/${name}`));
   }
   copyResource(files, join(PACKAGE, 'init/resources/hello.mjs'));

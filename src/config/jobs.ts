@@ -32,6 +32,12 @@ export const JOBS_OPTIONS = [
   ),
   row(
     'jobs',
+    'maxLogSize',
+    { type: 'size', default: 64 * KiB, min: KiB, max: 512 * KiB, reloadable: false },
+    'What the log lines of a job may have together, as JSON. If it is more, the oldest are dropped. A state that is sent holds all of them.',
+  ),
+  row(
+    'jobs',
     'maxText',
     { type: 'size', default: 4 * KiB, min: 16, max: 64 * KiB, reloadable: false },
     'The longest text of a report, or title, in bytes. What is longer is cut.',

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { extname, isAbsolute } from 'node:path';
+import { basename, extname, isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Headers } from '../wire/head.ts';
 import { EXAMPLES_INDEX, exampleIndex, examplePages } from './examples.ts';
@@ -48,19 +48,29 @@ const LIBRARY: Headers = {
   'X-Content-Type-Options': 'nosniff',
 };
 
+const FOLDER = 'dist/console';
+
+/** The page of /jobs, which looks as the console does. */
+const JOBS_FILES = [
+  ...['theme.css', 'icon.svg'].map((name) => `${FOLDER}/${name}`),
+  ...['jobs.css', 'jobs.js', 'jobcard.js', 'jobmemory.js', 'jobwords.js'].map((name) => `resources/pages/${name}`),
+];
+
 const ROWS: readonly AssetRow[] = [
   { path: '/_websock/client.js', file: 'dist/client/client.js', type: SCRIPT, headers: LIBRARY },
   { path: '/_websock/client.classic.js', file: 'dist/client/client.classic.js', type: SCRIPT, headers: LIBRARY },
+  ...JOBS_FILES.map((file) => {
+    return { path: `/_websock/${basename(file)}`, file, type: TYPES[extname(file)], headers: PAGE_HEADERS };
+  }),
 ];
-
-const FOLDER = 'dist/console';
 
 /** What the console is made of (src/console). */
 function consoleRows(): AssetRow[] {
   const own = readdirSync(urlOf(FOLDER)).flatMap((name): AssetRow[] => {
     const type = TYPES[extname(name)];
     const path = `/_websock/${name === 'index.html' ? '' : name}`;
-    return type === undefined ? [] : [{ path, file: `${FOLDER}/${name}`, type, headers: CONSOLE_HEADERS }];
+    const isForAll = ROWS.some((row) => row.path === path);
+    return type === undefined || isForAll ? [] : [{ path, file: `${FOLDER}/${name}`, type, headers: CONSOLE_HEADERS }];
   });
   const { resolve } = createRequire(import.meta.url);
   return [

@@ -52,10 +52,11 @@ export class Tickets {
 
   /**
    * A ticket for feedback to `uuid`.
-   * @param ttl seconds that it is good for; default 600, or the most where that is less.
+   * @param ttl seconds that it is good for; Infinity: the most; default 600, or the most where that is less.
    * @throws RangeError if one of them cannot be in a ticket; its message is for who asked.
    */
   make(uuid: string, ttl = Math.min(DEFAULT_TTL, this.maxTtl)): { ticket: string; expires: number } {
+    if (ttl === Infinity) return this.make(uuid, this.maxTtl);
     if (!Number.isInteger(ttl) || ttl < 1 || ttl > this.maxTtl) {
       throw new RangeError(`ttl is not a whole number of seconds from 1 to ${this.maxTtl}`);
     }

@@ -12,7 +12,14 @@ const FILES = [
   'resources/default.ts',
   'resources/web.ts',
   'resources/php.ts',
+  'resources/jobs.ts',
+  'resources/lib/job.ts',
+  'resources/lib/jobpackets.ts',
+  'resources/lib/jobpage.ts',
+  'resources/lib/jobstore.ts',
+  'resources/lib/jobtypes.ts',
   'resources/lib/opcodes.ts',
+  'resources/lib/seldom.ts',
   'resources/hello.mjs',
   'test/hello.test.mjs',
   'websock.service',
@@ -44,7 +51,8 @@ describe('websock init', () => {
     const check = await run(process.execPath, [RUN, '--check'], '', { cwd: app });
     expect(check).toMatchObject({ code: 0, stderr: '' });
     expect(check.stdout).toContain(`configuration: ${app}/websock.ini\n`);
-    for (const path of ['/', '/web', '/php', '/hello']) expect(check.stdout).toContain(`resource: ${path} for `);
+    for (const path of ['/', '/web', '/php', '/jobs', '/hello'])
+      expect(check.stdout).toContain(`resource: ${path} for `);
 
     const tested = await run(process.execPath, ['--test'], '', { cwd: app });
     expect(tested.stdout).toMatch(/(?:#|ℹ) pass 2\n(?:#|ℹ) fail 0\n/);
@@ -83,6 +91,7 @@ describe('websock init', () => {
     expect(readdirSync(join(dir, 'resources')).toSorted()).toEqual([
       'default.ts',
       'hello.mjs',
+      'jobs.ts',
       'lib',
       'php.ts',
       'web.js',

@@ -51,16 +51,17 @@ describe('a start', () => {
     expect(texts[0]).toBe(
       `websock ${VERSION}, Node ${process.version}, process ${daemon.pid}, ${join(daemon.dir, 'websock.ini')}`,
     );
-    expect(texts.slice(1, 7)).toEqual([
+    expect(texts.slice(1, 8)).toEqual([
       `Transport: ${process.env.WEBSOCK_TRANSPORT ?? 'direct'}`,
       `Server initialized on Linux 127.0.0.1:${daemon.port}`,
       'Starting server...',
       'Registered resource : /',
+      'Registered resource : /jobs',
       'Registered resource : /php',
       'Registered resource : /web',
     ]);
-    expect(texts[7]).toBe(`Console : http://127.0.0.1:${daemon.port}/_websock/`);
-    expect(texts.slice(8)).toEqual(['SIGTERM received', 'Stopping server, connections: 0', 'Server stopped', '']);
+    expect(texts[8]).toBe(`Console : http://127.0.0.1:${daemon.port}/_websock/`);
+    expect(texts.slice(9)).toEqual(['SIGTERM received', 'Stopping server, connections: 0', 'Server stopped', '']);
     expect(daemon.err).toBe('');
   });
 
@@ -218,6 +219,7 @@ describe('--check', () => {
         `certificate: ${certFile}\n` +
         'connections: at most 9\n' +
         'resource: / for ws, wss, tcp, ssl, app /\n' +
+        'resource: /jobs for ws, wss, tcp, ssl, app /jobs\n' +
         'resource: /php for tcp, ssl, app /\n' +
         'resource: /web for ws, wss, app /\n',
     );

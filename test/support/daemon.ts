@@ -17,9 +17,9 @@ export interface DaemonOptions {
   ini?: string;
   args?: string[];
   env?: Record<string, string>;
-  /** Files of the resources folder, by name; default: the bundled three. */
+  /** Files of the resources folder, by name; default: the bundled four. */
   resources?: Record<string, string>;
-  /** Files beside the bundled three, by name. */
+  /** Files beside the bundled four, by name. */
   extra?: Record<string, string>;
   /** Its limit of open files; default: that of the test. */
   openFiles?: number;
@@ -169,7 +169,7 @@ function resourcesFolder(dir: string, { resources, extra }: DaemonOptions): stri
   const folder = join(dir, 'resources');
   mkdirSync(folder, { recursive: true });
   if (resources === undefined) {
-    for (const name of ['default.ts', 'web.ts', 'php.ts', 'lib']) {
+    for (const name of ['default.ts', 'web.ts', 'php.ts', 'jobs.ts', 'lib']) {
       if (existsSync(join(bundled, name))) cpSync(join(bundled, name), join(folder, name), { recursive: true });
     }
   }

@@ -1,0 +1,76 @@
+import type { JobSettings, JobState, JobSummary, JobView, LogLine, Report } from './jobtypes.ts';
+
+/** One job and its last state. */
+export class Job {
+  readonly id: string;
+  readonly title: string;
+  /** Socket ID of the web client that has opened it; 0: a backend has. */
+  readonly opener: number;
+  readonly opened: number;
+  state: JobState = 'waiting';
+  changed: number;
+  private percent: number | null = null;
+  private text = '';
+  private result: unknown;
+  private ended: number | null = null;
+  private log: LogLine[] = [];
+  private logSize = 0;
+  private logDropped = 0;
+
+  constructor(id: string, title: string, opener: number, now: number) {
+    this.id = id;
+    this.title = title;
+    this.opener = opener;
+    this.opened = now;
+    this.changed = now;
+  }
+
+  get hasEnded(): boolean {
+    return this.ended !== null;
+  }
+
+  /** Takes a report. @returns what its watchers are told of it, beside opcode, job and time. */
+  take({ kind, percent, text, result }: Report, settings: JobSettings, now: number): Record<string, unknown> {
+    this.changed = now;
+    if (kind === 'log') {
+      this.state = 'running';
+      this.addLine({ at: now, text: text ?? '' }, settings);
+      return { text };
+    }
+    this.text = text ?? this.text;
+    this.percent = kind === 'done' ? 100 : (percent ?? this.percent);
+    if (kind === 'progress') {
+      this.state = 'running';
+    } else {
+      this.state = kind;
+      this.ended = now;
+      this.result = result;
+    }
+    return { percent: this.percent, text: this.text, ...(result === undefined ? {} : { result }) };
+  }
+
+  view(): JobView {
+    const { result, log, logDropped } = this;
+    return { ...this.summary(), ...(result === undefined ? {} : { result }), log, logDropped };
+  }
+
+  summary(): JobSummary {
+    const { id, title, state, percent, text, opened, changed, ended } = this;
+    return { id, title, state, percent, text, opened, changed, ended };
+  }
+
+  /** The oldest lines go where there are too many; the newest stays, however long. */
+  private addLine(line: LogLine, { maxLog, maxLogSize }: JobSettings): void {
+    this.log.push(line);
+    this.logSize += sizeOf(line);
+    while (this.log.length > 1 && (this.log.length > maxLog || this.logSize > maxLogSize)) {
+      this.logSize -= sizeOf(this.log.shift() as LogLine);
+      this.logDropped++;
+    }
+  }
+}
+
+/** Bytes that a line has in a state, with the comma that follows it. */
+function sizeOf(line: LogLine): number {
+  return Buffer.byteLength(JSON.stringify(line)) + 1;
+}
