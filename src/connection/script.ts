@@ -1,5 +1,5 @@
 import { NEXT } from '../packet/packet.ts';
-import { encodeMessage } from './encode.ts';
+import { encodeMessage, type Outgoing } from './encode.ts';
 import { Output } from './output.ts';
 
 /** Milliseconds between two frames: a script's read takes one frame each (PROTOCOL.md §4). A timer may be 1 ms early. */
@@ -42,6 +42,10 @@ export class ScriptOutput extends Output {
 
   override send(data: string | Buffer, binary: boolean): boolean {
     return this.admit() && this.frame(encodeMessage(this.engine, data, binary));
+  }
+
+  override share(outgoing: Outgoing): boolean {
+    return this.admit() && this.frame(outgoing.frameFor(this.engine));
   }
 
   override next(packet: string): void {

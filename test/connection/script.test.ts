@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { Outgoing } from '../../src/connection/encode.ts';
 import type { LimitValues } from '../../src/connection/limits.ts';
 import { ScriptOutput } from '../../src/connection/script.ts';
 import { NEXT } from '../../src/packet/packet.ts';
@@ -71,6 +72,17 @@ describe('ScriptOutput', () => {
     expect(written().map(([text]) => text)).toEqual(['one', 'zwei ä', 'three']);
     for (const [, ms] of written().slice(1)) expect(ms).toBeGreaterThanOrEqual(5);
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('what goes to others too goes as it does, however long it is', () => {
+    const { output, written } = setUp({ sendQueue: 1_048_576 });
+    const texts = ['one', 'Größe '.repeat(20_000), 'x'.repeat(100_000), 'two'];
+    for (const text of texts) expect(output.share(new Outgoing(text, false))).toBe(true);
+    expect(output.waiting).toBeGreaterThan(200_000);
+    wait(1000);
+    expect(written().map(([text]) => text)).toEqual(texts);
+    for (const [, ms] of written().slice(1)) expect(ms).toBeGreaterThanOrEqual(5);
+    expect(output.waiting).toBe(0);
   });
 
   test('what follows the opening is paced too', () => {

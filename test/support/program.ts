@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from '@jest/globals';
@@ -19,6 +20,12 @@ export function withProgram(program: string, debianPackage: string): Test {
 /** The same for what needs a file that a package brings, a module of a program. */
 export function withFile(path: string, debianPackage: string): Test {
   return existsSync(path) ? test : without(path, debianPackage);
+}
+
+/** The same for what needs an extension of PHP, as it is configured. */
+export function withPhpExtension(name: string, debianPackage: string): Test {
+  const { status } = spawnSync('php', ['-r', `exit(extension_loaded('${name}') ? 0 : 1);`]);
+  return status === 0 ? test : without(`the extension ${name} of php`, `php-cli ${debianPackage}`);
 }
 
 function without(what: string, debianPackage: string): Test {
