@@ -44,8 +44,9 @@ describe('the main job, as README types it, but for its two port numbers', () =>
     daemon = await startDaemon({ ini: "adress='ws://localhost:0'" });
     webPort = await freePort();
     folder = mkdtempSync(join(tmpdir(), 'websock-readme-'));
-    writeFileSync(join(folder, 'page.html'), here(block('html', 'websock.connect')));
+    writeFileSync(join(folder, 'page.html'), here(block('html', "jobs.once('job')")));
     writeFileSync(join(folder, 'job.php'), here(block('php', 'function report')));
+    writeFileSync(join(folder, 'uuid.html'), here(block('html', 'websock.connect')));
     web = spawn('sh', ['-c', `exec ${here(block('sh', 'php -S'))}`], {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -63,10 +64,11 @@ describe('the main job, as README types it, but for its two port numbers', () =>
     rmSync(folder, { recursive: true });
   });
 
-  /** Opens the page and gives it to `use`, with the UUID that it shows. */
+  /** Opens a page of README and gives it to `use`, with what it has received. */
   async function withPage(
-    url: string,
-    use: (page: Page, uuid: string, packets: Record<string, unknown>[]) => Promise<void>,
+    name: string,
+    use: (page: Page, packets: Record<string, unknown>[]) => Promise<void>,
+    port = webPort,
   ): Promise<void> {
     const { context, close } = await openChromium();
     try {
@@ -75,57 +77,78 @@ describe('the main job, as README types it, but for its two port numbers', () =>
       page.on('websocket', (socket) =>
         socket.on('framereceived', ({ payload }) => packets.push(JSON.parse(String(payload)))),
       );
-      await page.goto(url);
-      const shown = page.locator('#uuid', { hasText: /^[0-9a-f-]{36}$/ });
-      await shown.waitFor();
-      await use(page, await shown.innerText(), packets);
+      await page.goto(`http://localhost:${port}/${name}`);
+      await use(page, packets);
     } finally {
       await close();
     }
   }
 
-  const shows = (page: Page, text: string): Promise<void> =>
-    page.locator('#progress').getByText(text, { exact: true }).waitFor();
+  /** The page with a UUID, and what it shows as that. */
+  async function withUuid(
+    use: (page: Page, uuid: string, packets: Record<string, unknown>[]) => Promise<void>,
+  ): Promise<void> {
+    await withPage('uuid.html', async (page, packets) => {
+      const shown = page.locator('#uuid', { hasText: /^[0-9a-f-]{36}$/ });
+      await shown.waitFor();
+      await use(page, await shown.innerText(), packets);
+    });
+  }
+
+  const shows = (page: Page, text: string, where = '#progress'): Promise<void> =>
+    page.locator(where).getByText(text, { exact: true }).waitFor();
 
   withPhp('php -S serves it; the button starts job.php, whose progress shows', async () => {
-    await withPage(`http://localhost:${webPort}/page.html`, async (page, uuid, packets) => {
+    await withPage('page.html', async (page, packets) => {
       await page.click('#start');
-      await shows(page, '100 %');
-      const texts = packets.filter(({ opcode }) => opcode === 'feedback').map(({ message }) => message);
-      expect(texts).toEqual(Array.from({ length: 11 }, (_, step) => `${step * 10} %`));
-      await run('php', ['job.php', uuid], { cwd: folder });
-      await shows(page, '100 %');
+      await page.locator('#text', { hasText: /^all 100 rows$/ }).waitFor();
+      expect(await page.locator('#bar').getAttribute('value')).toBe('100');
+      const texts = packets.filter(({ opcode }) => opcode === 'progress').map(({ text }) => text);
+      expect(texts).toEqual(Array.from({ length: 10 }, (_, step) => `${step * 10} rows`));
     });
   });
 
-  withBrowser('the server in one line of Node does as well; curl and nc report to the page', async () => {
+  withBrowser('the server in one line of Node does as well; a shell reports to the job', async () => {
     const port = await freePort();
     const line = here(block('sh', 'createServer')).replaceAll(String(webPort), String(port));
     const server = spawn('sh', ['-c', `exec ${line}`], { cwd: folder, stdio: 'ignore' });
+    const use = async (page: Page): Promise<void> => {
+      await page.click('#start');
+      const shown = page.locator('#text', { hasText: /^[0-9a-f-]{36}$/ });
+      await shown.waitFor();
+      const command = here(block('sh', 'half of it')).replaceAll('ID', await shown.innerText());
+      const { stdout } = await run('sh', ['-c', command]);
+      expect(JSON.parse(stdout)).toMatchObject({ opcode: 'next', delivered: 1 });
+      await shows(page, 'half of it', '#text');
+    };
     try {
       await untilListening(port);
-      await withPage(`http://localhost:${port}/page.html`, async (page, uuid, packets) => {
-        for (const text of ['50 %', '75 %']) {
-          const { stdout } = await run('sh', ['-c', here(block('sh', text)).replaceAll('UUID', uuid)]);
-          expect(stdout).toBe('{"opcode":"next","fyi":"","delivered":1,"packets":[]}\n');
-          await shows(page, text);
-        }
-        const keyed = here(block('sh', 'Idempotency-Key')).replaceAll('UUID', uuid);
-        const [first, again] = [await run('sh', ['-c', keyed]), await run('sh', ['-c', keyed])];
-        expect([first.stdout, again.stdout]).toEqual(
-          Array(2).fill('{"opcode":"next","fyi":"","delivered":1,"packets":[]}\n'),
-        );
-        const { stdout } = await run('sh', ['-c', here(block('sh', '100 %%')).replaceAll('UUID', uuid)]);
-        expect(stdout).toMatch(
-          /^\{"opcode":"ready","uuid":"[0-9a-f-]{36}"\}\n\{"opcode":"next","fyi":"","delivered":1\}\n$/,
-        );
-        await shows(page, '100 %');
-        expect(packets.filter(({ message }) => message === '90 %')).toHaveLength(1);
-      });
+      await withPage('page.html', use, port);
     } finally {
       server.kill();
       await once(server, 'exit');
     }
+  });
+
+  withPhp('curl and nc report to the UUID that a page shows', async () => {
+    await withUuid(async (page, uuid, packets) => {
+      for (const text of ['50 %', '75 %']) {
+        const { stdout } = await run('sh', ['-c', here(block('sh', text)).replaceAll('UUID', uuid)]);
+        expect(stdout).toBe('{"opcode":"next","fyi":"","delivered":1,"packets":[]}\n');
+        await shows(page, text);
+      }
+      const keyed = here(block('sh', 'Idempotency-Key')).replaceAll('UUID', uuid);
+      const [first, again] = [await run('sh', ['-c', keyed]), await run('sh', ['-c', keyed])];
+      expect([first.stdout, again.stdout]).toEqual(
+        Array(2).fill('{"opcode":"next","fyi":"","delivered":1,"packets":[]}\n'),
+      );
+      const { stdout } = await run('sh', ['-c', here(block('sh', '100 %%')).replaceAll('UUID', uuid)]);
+      expect(stdout).toMatch(
+        /^\{"opcode":"ready","uuid":"[0-9a-f-]{36}"\}\n\{"opcode":"next","fyi":"","delivered":1\}\n$/,
+      );
+      await shows(page, '100 %');
+      expect(packets.filter(({ message }) => message === '90 %')).toHaveLength(1);
+    });
   });
 
   test('listen and send, as a shell types them', async () => {
@@ -143,7 +166,7 @@ describe('the main job, as README types it, but for its two port numbers', () =>
   });
 
   withPhp('a ticket, asked for with curl or by the page itself, is all that curl and nc need', async () => {
-    await withPage(`http://localhost:${webPort}/page.html`, async (page, uuid) => {
+    await withUuid(async (page, uuid) => {
       const asked = await run('sh', ['-c', here(block('sh', '"opcode":"ticket"')).replaceAll('UUID', uuid)]);
       const example = JSON.parse(block('json', '"opcode":"ticket"')) as { packets: Record<string, unknown>[] };
       const given = JSON.parse(asked.stdout) as typeof example;
