@@ -47,6 +47,7 @@ export interface ClientOptions {
   readonly auth?: Auth;
 }
 
+/** What a bench is set up by; what is left out gets a default. */
 export interface BenchOptions {
   /** `[security] webMay`; default: `echo`, `broadcast`, `feedback`, `ticket`. */
   readonly webMay?: readonly string[];
@@ -238,7 +239,6 @@ export class TestClient implements Member, ClientLink, RequestHost {
   get who(): string {
     return `#${this.id} ${this.identity.ip} ${this.identity.path}`;
   }
-
   get id(): number {
     return this.identity.id;
   }
@@ -254,10 +254,10 @@ export class TestClient implements Member, ClientLink, RequestHost {
   get app(): string {
     return this.route.app;
   }
+  /** Whether it has left, or was closed. */
   get isGone(): boolean {
     return this.closed !== null;
   }
-
   /** The packets among what it received. */
   get packets(): Packet[] {
     return this.received.map((message) => JSON.parse(message.toString()) as Packet);
@@ -317,7 +317,7 @@ export class TestClient implements Member, ClientLink, RequestHost {
     this.close(code, reason);
   }
 
-  /** Enters; `connect` does it. */
+  /** Enters; `connect` does it. @internal */
   async open(): Promise<void> {
     this.context.registry.add(this);
     try {
@@ -341,7 +341,7 @@ export class TestClient implements Member, ClientLink, RequestHost {
     return true;
   }
 
-  /** It is one message; a client of kind `tcp` takes no longer one than a script or a POST does. */
+  /** It is one message; a client of kind `tcp` takes no longer one than a script or a POST does. @internal */
   sendFragmented(source: MessageSource, binary: boolean | undefined): Promise<boolean> {
     return sendWhole(this, source, binary, this.kind === 'tcp' ? SEND_QUEUE : Infinity);
   }

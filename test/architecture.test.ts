@@ -26,7 +26,7 @@ const BESIDE: Record<string, string[]> = {
   config: ['errors.ts', 'log.ts'],
   client: [],
   console: ['client'],
-  'index.ts': ['auth', 'connection', 'packet', 'resource'],
+  'index.ts': ['auth', 'connection', 'packet', 'resource', 'wire'],
   'testing.ts': ['errors.ts', 'log.ts', 'auth', 'packet', 'connection', 'hub', 'resource', 'http'],
   command: ['client', 'config', 'errors.ts', 'log.ts', 'packet'],
   'run.ts': ['command', 'daemon'],

@@ -25,6 +25,7 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   readonly ready: Promise<{ readonly uuid: string }>;
   /** What is no packet: other text, binary messages. */
   onmessage: ((data: string | ArrayBuffer) => void) | null = null;
+  /** It has another state, for the reason that the detail gives. */
   onstate: ((state: State, detail: StateDetail) => void) | null = null;
   /** So many messages to this client had to be dropped by the daemon while it was away. */
   onlost: ((count: number) => void) | null = null;
@@ -37,6 +38,7 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   private readonly options: Options;
   private readonly url: string;
   private readonly outbox: Outbox;
+  /** @internal */
   protected readonly inbox: Inbox;
   private readonly answers = new Answers((answer, uuid) => this.reply(answer, uuid));
   private readonly backoff: Backoff;
@@ -89,6 +91,7 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
     return this.name;
   }
 
+  /** What it is doing. */
   get state(): State {
     return this.now;
   }

@@ -3,6 +3,7 @@ import { describeClose } from './close.ts';
 /** The connection is closed for good. */
 export class ClosedError extends Error {
   override name = 'ClosedError';
+  /** Of the close (PROTOCOL.md §8), or the HTTP status of a refusal where that can be seen. */
   readonly code: number;
   /** What the daemon said, or the network; '' if nothing. */
   readonly reason: string;

@@ -2,11 +2,13 @@ import { type ClosedError, quiet } from './errors.ts';
 
 /** A packet, whatever is in it. */
 export interface Packet {
+  /** What it is about. */
   readonly opcode: string;
+  /** What else it says. */
   readonly [field: string]: unknown;
 }
 
-/** `text`: the packet as it came, where integers are whole that JavaScript rounds. */
+/** What `on` and `once` call with a packet. `text`: the packet as it came, where integers are whole that JavaScript rounds. */
 export type Handler<One = Packet> = (packet: One, text: string) => void;
 
 interface Waiter {

@@ -4,6 +4,7 @@ import type { Options, PacketMap } from './types.ts';
 export type { AnswerHandler } from './answers.ts';
 export { describeClose } from './close.ts';
 export type { Connection } from './connection.ts';
+export type { Handler, Packet } from './inbox.ts';
 export { ClosedError, LostError, QueueFullError, TooLongError } from './errors.ts';
 export type { AnyPacket, Message, Next, Options, PacketMap, PacketOf, State, StateDetail } from './types.ts';
 

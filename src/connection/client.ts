@@ -11,6 +11,7 @@ export type Scheme = 'ws' | 'wss' | 'tcp' | 'ssl';
 /** Web clients are `websocket`; scripts, line clients and posters are `tcp` (PROTOCOL.md §2). */
 export type Kind = 'websocket' | 'tcp';
 
+/** How a message is sent. */
 export interface SendOptions {
   /** Send it as a binary message; default: Buffers are binary, strings are text. */
   readonly binary?: boolean;
@@ -36,12 +37,15 @@ export interface Client<Data = unknown> {
   readonly ident: string;
   /** The path it asked for, without the query. */
   readonly path: string;
+  /** How it came. */
   readonly scheme: Scheme;
+  /** What follows from that. */
   readonly kind: Kind;
   /** Its address, behind trusted proxies its own; `unix` for a Unix socket. */
   readonly ip: string;
   /** Header fields of its request, by lower-case names; empty for line clients. */
   readonly headers: Headers;
+  /** Of its URL, without the `token` that `[auth]` asked for. */
   readonly query: URLSearchParams;
   /**
    * The ticket that let it in, where a resource has `static tickets`; null: none did, it is a web client or a backend. It may do
@@ -118,6 +122,7 @@ export interface Client<Data = unknown> {
 /** What a client does with its connection. */
 export interface ClientLink {
   readonly detached: boolean;
+  /** Bytes sent to it that are not out yet. */
   readonly bufferedAmount: number;
   readonly dropped: number;
   send(data: string | Buffer, binary: boolean, compress?: boolean, droppable?: boolean): boolean;

@@ -5,6 +5,7 @@ import type { Headers } from '../wire/head.ts';
 export interface HttpRequest {
   /** HEAD is answered as GET is; the body is left out for you. */
   readonly method: 'GET' | 'HEAD';
+  /** What was asked for, without the query. */
   readonly path: string;
   /** Without the `token` that `[auth]` asked for. */
   readonly query: URLSearchParams;

@@ -3,10 +3,15 @@ import type { Outgoing } from './encode.ts';
 
 /** An open connection, as whoever routes messages sees it. */
 export interface Member {
+  /** Socket ID. */
   readonly id: number;
+  /** What `ready` told it. */
   readonly uuid: string;
+  /** Its name; '' if it has none. */
   readonly ident: string;
+  /** Whose broadcasts it hears. */
   readonly app: string;
+  /** `websocket` or `tcp`. */
   readonly kind: Kind;
   /** Whether a feedback by uuid reaches it: script clients have a uuid but are not reached by it (PROTOCOL.md §5). */
   readonly byUuid: boolean;

@@ -24,9 +24,11 @@ export interface MessageInfo {
 
 /** What `onOther` is told. */
 export type Notice =
+  /** A control frame of the client; the daemon's own heartbeat brings pongs without a payload. */
   | { readonly type: 'ping' | 'pong'; readonly payload: Buffer }
   /** The client's Close frame; `code` is 1005 where it held none. */
   | { readonly type: 'close'; readonly code: number; readonly reason: string }
+  /** A message in pieces begins, or is complete. */
   | { readonly type: 'bufferON' | 'bufferOFF' }
   /** Everything that waited to be sent to this client has been taken. */
   | { readonly type: 'drain' }
@@ -40,13 +42,17 @@ export type Notice =
 
 /** A client that asks to come in. */
 export interface HandshakeRequest {
+  /** What it asks for, without the query. */
   readonly path: string;
+  /** Without the `token` that `[auth]` asked for. */
   readonly query: URLSearchParams;
   /** By lower-case names; empty for line clients, which have none. */
   readonly headers: Headers;
   /** Address of the client, behind trusted proxies its own. `unix` for a Unix socket. */
   readonly ip: string;
+  /** How it comes. */
   readonly scheme: Scheme;
+  /** What follows from that. */
   readonly kind: Kind;
   /** The ticket that it came by; null: none. */
   readonly ticket: Ticket | null;
@@ -61,7 +67,9 @@ export type HandshakeAnswer =
   | undefined
   // oxlint-disable-next-line typescript/no-invalid-void-type -- a plugin that returns nothing
   | void
+  /** It is refused, with an HTTP status from 400 to 599 and a text. */
   | { status: number; body?: string }
+  /** It comes in: by one of the subprotocols that it offers, with header fields in the 101, as `client.ident`, with `client.data`. */
   | { protocol?: string; headers?: Headers; ident?: string; data?: unknown };
 
 /** What `onData` may answer: fields for its `next`; or nothing, or what `send` and `sendFragmented` say, which add none. */
@@ -72,15 +80,21 @@ export type Handled = void | undefined | boolean | NextFields;
 // oxlint-disable-next-line typescript/no-invalid-void-type -- a plugin that returns nothing
 export type Requested = void | undefined | string | Buffer;
 
-/** The callbacks of a resource (DESIGN.md, A resource). */
+/** The callbacks of a resource. A class that has the four that are required is one. */
 export interface Callbacks {
+  /** Optional. A client asks to come in: whether it may, and how. */
   onHandshake?(request: HandshakeRequest): HandshakeAnswer | Promise<HandshakeAnswer>;
+  /** Optional. A client is in, and has its `ready`. */
   onOpen?(client: Client): unknown;
+  /** A message. What it returns, or its promise resolves to, is added to the message's `next`. */
   onData(client: Client, message: string | Buffer, info: MessageInfo): Handled | Promise<Handled>;
+  /** A client has gone; `code` is 1006 where it went without a Close frame. */
   onClose(client: Client, code: number, reason: string): unknown;
-  /** `error` is whatever was thrown: not every plugin throws Errors. */
+  /** A callback has thrown; the client is closed with 1011 next. `error` is whatever was thrown: not every plugin throws Errors. */
   onError(client: Client, error: unknown): unknown;
+  /** What is no message. */
   onOther(client: Client, notice: Notice): unknown;
+  /** Optional. A GET or HEAD of its path. What it returns, or its promise resolves to, is sent as by `response.send`. */
   onRequest?(request: HttpRequest, response: HttpResponse): Requested | Promise<Requested>;
 }
 

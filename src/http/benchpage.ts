@@ -15,6 +15,7 @@ export interface RequestOptions
 
 /** What a GET or HEAD was answered with. */
 export interface RequestAnswer {
+  /** Of HTTP. */
   readonly status: number;
   /** Content-Type; null: there is no body. */
   readonly type: string | null;

@@ -3,7 +3,9 @@ import { CLOSE, WebsockError } from '../errors.ts';
 
 /** A JSON object with an `opcode` (PROTOCOL.md §5). */
 export interface Packet {
+  /** What it is about. */
   opcode: string;
+  /** What else it says. */
   [field: string]: unknown;
 }
 
@@ -13,6 +15,7 @@ export interface NextFields {
   delivered?: number;
   /** Why the message had no effect. */
   error?: string;
+  /** What the resource adds. */
   [field: string]: unknown;
 }
 

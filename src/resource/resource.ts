@@ -36,6 +36,7 @@ export class Resource implements Callbacks {
   /** The daemon; set before the first client comes. */
   protected server!: Server;
 
+  /** Called once, at the start. */
   registerServer(server: Server): void {
     this.server = server;
   }
@@ -51,7 +52,7 @@ export class Resource implements Callbacks {
   /** Something that a callback of this resource threw; the client is closed with 1011 next. */
   onError(_client: Client, _error: unknown): void | Promise<void> {}
 
-  /** Ping, pong, Close frame, bufferON, bufferOFF, drain. */
+  /** What is no message: see {@link Notice}. */
   onOther(_client: Client, _notice: Notice): void | Promise<void> {}
 
   /**

@@ -19,7 +19,9 @@ export interface FeedbackOptions {
 
 /** What `server.count` counts; what is left out does not matter. */
 export interface CountFilter {
+  /** Those of the resource at this path. */
   readonly path?: string;
+  /** Those that hear the broadcasts of this app. */
   readonly app?: string;
   /** Of an app; default: that of the resource. */
   readonly room?: string;
@@ -27,20 +29,31 @@ export interface CountFilter {
 
 /** What is known of an open client: a copy, as it was when it was asked for. The fields are those of {@link Client}. */
 export interface ClientInfo {
+  /** Its socket ID. */
   readonly id: number;
+  /** What `ready` told it. */
   readonly uuid: string;
+  /** Its name; '' if it has none. */
   readonly ident: string;
+  /** The path it asked for. */
   readonly path: string;
   /** Whose broadcasts it hears. */
   readonly app: string;
+  /** How it came. */
   readonly scheme: Scheme;
+  /** `websocket` or `tcp`. */
   readonly kind: Kind;
+  /** Its address, or `unix`. */
   readonly ip: string;
+  /** The rooms that it is in. */
   readonly rooms: string[];
-  /** Unix milliseconds. */
+  /** Since when, in Unix milliseconds. */
   readonly connected: number;
+  /** Bytes sent to it that are not out yet. */
   readonly bufferedAmount: number;
+  /** Droppable messages that it did not get. */
   readonly dropped: number;
+  /** Its connection is lost, and its session waits for it. */
   readonly detached: boolean;
 }
 
@@ -70,7 +83,8 @@ export interface Server {
   getClientInfo(id: number): ClientInfo | undefined;
   /**
    * Sends a message to the clients of kind `websocket` in an app.
-   * @param options.app default: that of the resource. options.except: socket ID of the one that does not get it.
+   * @param options.app default: that of the resource.
+   * @param options.except socket ID of the one that does not get it.
    * @returns how many clients it was queued for.
    */
   broadcast(data: string | Buffer, options?: { app?: string; except?: number } & SendOptions): number;

@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core';
 import { openChromium } from '../support/chromium.ts';
 import { curl } from '../support/commands.ts';
 import { type RunningDaemon, startDaemon } from '../support/daemon.ts';
+import { codeBlock } from '../support/markdown.ts';
 import { withProgram } from '../support/program.ts';
 import { servePage } from '../support/site.ts';
 
@@ -42,20 +43,26 @@ const PAGE = `<!doctype html><meta charset="utf-8"><title>client</title>${BODY}
   document.head.append(script);
 </script>`;
 
+type Site = Awaited<ReturnType<typeof servePage>>;
+
 let browser: Awaited<ReturnType<typeof openChromium>> | undefined;
-let site: Awaited<ReturnType<typeof servePage>>;
+let site: Site;
+/** They can be closed when the browser is: it holds connections that it may need. */
+const more: Site[] = [];
 let daemon: RunningDaemon;
 
 beforeAll(async () => {
   site = await servePage(PAGE);
-  daemon = await startDaemon();
+  const asks = codeBlock('resources/README.md', 'js', 'client.request');
+  const files = `import { RequestError, Resource } from 'websock';\nexport default class extends Resource { ${asks} }`;
+  daemon = await startDaemon({ extra: { 'files.mjs': files } });
   // Where it is missing, the tests are skipped or fail by themselves.
   browser = await openChromium().catch(() => undefined);
 }, 60_000);
 
 afterAll(async () => {
   await browser?.close();
-  await Promise.all([site.close(), daemon.dispose()]);
+  await Promise.all([...[site, ...more].map((one) => one.close()), daemon.dispose()]);
 });
 
 async function openPage(kind: 'classic' | 'module', errors: string[]): Promise<Page> {
@@ -113,4 +120,48 @@ describe('a page of another origin in Chromium', () => {
       await Promise.all([page.close(), other.close()]);
     },
   );
+});
+
+describe('a page that is a block of the README of the client, but for the port', () => {
+  async function openBlock(holding: string): Promise<Page> {
+    if (browser === undefined) throw new Error('Chromium does not start');
+    const block = codeBlock('src/client/README.md', 'html', holding);
+    const served = await servePage(block.replaceAll('localhost:8096', `127.0.0.1:${daemon.port}`));
+    more.push(served);
+    const page = await browser.context.newPage();
+    await page.goto(`http://localhost:${served.port}/`);
+    return page;
+  }
+
+  withChromium(
+    'the classic script hears that the module is here, and tells it something, which that shows',
+    async () => {
+      const classic = await openBlock('const connection = websock.connect');
+      await classic.evaluate('connection.ready');
+      const heard = classic.evaluate<{ text: string }>("connection.once('broadcast')");
+      const module = await openBlock('await connection.ready');
+      const { text } = await heard;
+      expect(text).toMatch(/^[0-9a-f-]{36} is here$/);
+      const shows = module.waitForEvent('console', (message) => message.text() === '50 %');
+      const next = await classic.evaluate(`connection.feedback('${text.slice(0, 36)}', { message: '50 %' })`);
+      expect(next).toMatchObject({ delivered: 1 });
+      await shows;
+      await Promise.all([classic.close(), module.close()]);
+    },
+  );
+
+  withChromium('what a resource asks is answered by whoever sits before the page', async () => {
+    const page = await openBlock('const connection = websock.connect');
+    const answers = codeBlock('src/client/README.md', 'js', 'connection.answer');
+    page.on('dialog', (dialog) => void (dialog.message() === 'Delete a.txt?' ? dialog.accept() : dialog.dismiss()));
+    const ask = (file: string): Promise<unknown> =>
+      page.evaluate(`(async () => {
+        const connection = websock.connect('ws://127.0.0.1:${daemon.port}/files');
+        ${answers}
+        return connection.send({ opcode: 'delete', file: '${file}' });
+      })()`);
+    expect(await ask('a.txt')).toMatchObject({ deleted: true });
+    expect(await ask('b.txt')).toMatchObject({ deleted: false });
+    await page.close();
+  });
 });
