@@ -31,6 +31,7 @@ export const PAGE = `<!doctype html>
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <meta name="color-scheme" content="light dark" />
     <link rel="icon" href="/_websock/icon.svg" type="image/svg+xml" />
+    <link rel="stylesheet" href="/_websock/palette.css" />
     <link rel="stylesheet" href="/_websock/theme.css" />
     <link rel="stylesheet" href="/_websock/jobs.css" />
     <script type="module" src="/_websock/jobs.js"></script>

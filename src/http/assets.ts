@@ -52,7 +52,7 @@ const FOLDER = 'dist/console';
 
 /** The page of /jobs, which looks as the console does. */
 const JOBS_FILES = [
-  ...['theme.css', 'icon.svg'].map((name) => `${FOLDER}/${name}`),
+  ...['palette.css', 'theme.css', 'icon.svg'].map((name) => `${FOLDER}/${name}`),
   ...['jobs.css', 'jobs.js', 'jobcard.js', 'jobmemory.js', 'jobwords.js'].map((name) => `resources/pages/${name}`),
 ];
 

@@ -9,7 +9,7 @@ export const EXAMPLES_INDEX = '/_websock/examples/';
 
 /**
  * The files that the pages of some examples are made of, and where they are served: of each its page and what is called as it is
- * (`chat.css`, `chat-list.js`), and what all pages have (`example.css`).
+ * (`chat.css`, `chat-list.js`), and what all pages have (`example.css`); the palette is the daemon's.
  */
 export function examplePages(served: readonly string[]): { path: string; file: string }[] {
   const names = ['example', ...served];
@@ -33,6 +33,7 @@ export function exampleIndex(served: readonly string[]): string {
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <meta name="color-scheme" content="light dark" />
     <link rel="icon" href="data:," />
+    <link rel="stylesheet" href="../palette.css" />
     <link rel="stylesheet" href="example.css" />
   </head>
   <body>

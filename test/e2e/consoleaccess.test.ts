@@ -10,7 +10,7 @@ const withCurl = withProgram('curl', 'curl');
 const KEY = 'correct:horse-battery';
 const FOLDER = join(ROOT, 'dist/console');
 /** Other pages of the daemon use these: they are for everybody. */
-const SHARED = new Set(['theme.css', 'icon.svg']);
+const SHARED = new Set(['palette.css', 'theme.css', 'icon.svg']);
 const FILES = readdirSync(FOLDER)
   .filter((name) => !SHARED.has(name))
   .map((name) => (name === 'index.html' ? '' : name));

@@ -72,7 +72,7 @@ describe('a start', () => {
     const daemon = await startDaemon({ dir, ini });
     daemons.push(daemon);
     expect(daemon.out).toMatch(/; Server initialized on Linux 127\.0\.0\.1:\d+ ssl:\/\/\n/);
-    expect(daemon.out).toMatch(/; Console : https:\/\/127\.0\.0\.1:\d+\/_websock\/\n/);
+    await daemon.said(/; Console : https:\/\/127\.0\.0\.1:\d+\/_websock\/\n/);
     expect(await daemon.stop('SIGINT')).toBe(0);
     expect(daemon.out).toMatch(/; SIGINT received\n/);
   });
