@@ -47,8 +47,14 @@ export const DIALOG_OPTIONS = [
   ),
   row(
     'dialog',
+    'maxData',
+    { type: 'size', default: 4 * MiB, min: KiB, max: GiB, reloadable: true },
+    'What a resource keeps of one client (client.data) and is written to stateFile, as JSON. What is more is not kept over a restart; its session is.',
+  ),
+  row(
+    'dialog',
     'maxState',
     { type: 'size', default: 64 * MiB, min: KiB, max: GiB, reloadable: true },
-    'The longest stateFile. Sessions that do not fit into it end with the daemon.',
+    'The longest stateFile. Sessions that do not fit into it end with the daemon; those that are owed least are written first.',
   ),
 ] as const satisfies readonly Option[];

@@ -41,13 +41,10 @@ interface SessionRecord {
 type StoredMessage = { readonly text?: string; readonly base64?: string; readonly compress?: boolean } | null;
 
 /** What is kept of a session for another daemon, as one line of JSON. */
-export function recordOf(session: Session, log: Log): string {
+export function recordOf(session: Session, log: Log, maxData: number): string {
   const { secret, identity, client, kept, nexts, settled, lastId, unsure } = session;
   const { uuid, ident, path, scheme, ip, query, pass, since } = identity;
-  const data = jsonOf(client.data);
-  if (client.data !== undefined && data === undefined) {
-    log.debug(`${session.who}: its client.data is not kept: JSON does not hold it unchanged`, { id: session.id });
-  }
+  const data = dataOf(session, log, maxData);
   const record: SessionRecord = {
     ...secret,
     uuid,
@@ -57,7 +54,7 @@ export function recordOf(session: Session, log: Log): string {
     ip,
     query,
     connected: unixOf(since),
-    auth: jsonOf(pass?.auth),
+    auth: jsonOf(pass?.auth)?.value,
     expires: pass?.expires,
     data,
     rooms: client.rooms.size === 0 ? undefined : [...client.rooms],
@@ -72,11 +69,30 @@ export function recordOf(session: Session, log: Log): string {
   return JSON.stringify(record);
 }
 
-/** The value, if JSON holds it unchanged; else undefined. */
-function jsonOf<Value>(value: Value): Value | undefined {
+/** What a plugin keeps of the client, if it may be written; else undefined, and the log says why. */
+function dataOf({ id, who, client }: Session, log: Log, most: number): unknown {
+  if (client.data === undefined) return undefined;
+  const held = jsonOf(client.data, most);
+  if (held === undefined) {
+    log.debug(`${who}: its client.data is not kept: JSON does not hold it unchanged`, { id });
+  } else if (held.bytes > most) {
+    const text = `its client.data is not kept: it has ${held.bytes} bytes`;
+    log.warn(`${who}: over [dialog] maxData: ${text}`, { id, limit: 'maxData' });
+    return undefined;
+  }
+  return held?.value;
+}
+
+/**
+ * The value and the bytes of its JSON, if that holds it unchanged; else undefined.
+ * @param most bytes from which on it is not compared, which takes long.
+ */
+function jsonOf<Value>(value: Value, most = Infinity): { value: Value; bytes: number } | undefined {
   try {
     const json = JSON.stringify(value) as string | undefined;
-    return json !== undefined && isDeepStrictEqual(JSON.parse(json), value) ? value : undefined;
+    if (json === undefined) return undefined;
+    const bytes = Buffer.byteLength(json);
+    return bytes > most || isDeepStrictEqual(JSON.parse(json), value) ? { value, bytes } : undefined;
   } catch {
     return undefined; // a circle, a BigInt, a getter that throws
   }

@@ -311,15 +311,18 @@ export class Daemon {
   private keepSessions(context: ConnectionContext, code: number, reason: string): void {
     const { sessions } = context;
     if (this.state === null || sessions.size === 0) return;
-    const all = [...sessions].filter((session) => session.stands);
+    const { stateFile, maxData } = this.config.values.dialog;
+    // What is short first: who is owed much does not cost others their place.
+    const all = [...sessions].filter((session) => session.stands).toSorted((a, b) => a.kept.bytes - b.kept.bytes);
     const lines = function* (log: Log): Generator<string> {
-      for (const session of all) yield recordOf(session, log);
+      for (const session of all) yield recordOf(session, log, maxData);
     };
-    const kept = new Set(all.slice(0, this.state.write(lines(this.log))));
+    const written = this.state.write(lines(this.log));
+    const kept = new Set(all.filter((_, place) => written.has(place)));
     const lost = [...sessions].filter((session) => !kept.has(session));
     for (const session of lost) session.end(code, reason);
     const more = lost.length === 0 ? '' : `; ${lost.length} are closed, or have no room in it`;
-    this.log.info(`Sessions kept: ${kept.size}, in ${this.config.values.dialog.stateFile}${more}`);
+    this.log.info(`Sessions kept: ${kept.size}, in ${stateFile}${more}`);
   }
 
   /** Takes over the sessions of the daemon before this one. */

@@ -16,6 +16,8 @@ import type { Log } from '../log.ts';
 
 /** What the first line of the file says: another form will say something else. */
 const FORM = 'websock sessions 1';
+/** Lines that do not fit, until no more are looked at: to make each takes time, and a stop has little. */
+const MOST_MISSES = 100;
 /** Milliseconds: who has been gone for so long is not waited for any more. */
 const TOO_OLD = 3_600_000;
 
@@ -94,31 +96,34 @@ export class StateFile {
 
   /**
    * Writes the file anew, whole or not at all, for nobody else to read.
-   * @param lines one at a time, without line ends.
-   * @returns how many of the first of them are in it: those that fit.
+   * @param lines one at a time, without line ends. One that does not fit is passed over, for those behind it may; of a hundred no more are asked for.
+   * @returns which of them are in it, by their place.
    */
-  write(lines: Iterable<string>): number {
+  write(lines: Iterable<string>): ReadonlySet<number> {
     const { file, most, log } = this;
     const temporary = `${file}.tmp`;
     try {
       rmSync(temporary, { force: true });
       const fd = openSync(temporary, 'wx', 0o600);
-      let count = 0;
+      const written = new Set<number>();
       try {
         let bytes = writeSync(fd, `${FORM} at ${new Date(this.now()).toISOString()}\n`);
+        let place = 0;
         for (const line of lines) {
           const next = Buffer.from(`${line}\n`);
-          bytes += next.length;
-          if (bytes > most) break;
-          for (let at = 0; at < next.length; ) at += writeSync(fd, next, at);
-          count++;
+          if (bytes + next.length <= most) {
+            for (let at = 0; at < next.length; ) at += writeSync(fd, next, at);
+            bytes += next.length;
+            written.add(place);
+          } else if (place - written.size === MOST_MISSES) break;
+          place++;
         }
         fsyncSync(fd);
       } finally {
         closeSync(fd);
       }
       renameSync(temporary, file);
-      return count;
+      return written;
     } catch (error) {
       log.error(`${file} cannot be written, so all sessions end: ${messageOf(error)}`);
       try {
@@ -126,7 +131,7 @@ export class StateFile {
       } catch {
         // It is not ours, or of what kept it from being written: that has been said.
       }
-      return 0;
+      return new Set();
     }
   }
 }

@@ -7,7 +7,7 @@ import { RequestError } from '../connection/requests.ts';
 import { type Handled, type MessageInfo, promiseOf, type Route } from '../connection/route.ts';
 import type { Runner, Stalls } from '../connection/stalls.ts';
 import { CLOSE, CLOSE_CODES, closeCodeOf, describeThrown, messageOf, traceOf } from '../errors.ts';
-import type { Log } from '../log.ts';
+import { excerpt, type Log } from '../log.ts';
 import { inTime, LATE } from './intime.ts';
 import { closePacket, NEXT, nextPacket } from '../packet/packet.ts';
 
@@ -182,7 +182,11 @@ export class Poster implements ClientLink, Runner {
     const next = given === null ? NEXT : nextPacket(given);
     this.closed ??= { code: CLOSE.NORMAL, reason: '' };
     const delivered = given?.delivered;
-    const note = delivered === undefined ? '' : `, delivered ${String(delivered)}`;
+    const error = given?.error;
+    const note =
+      (delivered === undefined ? '' : `, delivered ${String(delivered)}`) +
+      // It had no effect: whoever looks for the reason looks here.
+      (typeof error === 'string' ? `, ${excerpt(error)}` : '');
     return { status: 200, note, body: `${next.slice(0, -1)},"packets":[${this.packets.join(',')}]}` };
   }
 

@@ -179,7 +179,7 @@ test('a stop rejects; a handler that leaves that alone has not ended, and its me
 
   // What it was asked by the daemon before is not for the resource.
   const next = asking();
-  expect(restoreSession(next.context, recordOf(session, bed.context.log))).toBeNull();
+  expect(restoreSession(next.context, recordOf(session, bed.context.log, 1024))).toBeNull();
   const back = next.resume(peer.session, 1);
   back.say(1, 'again?');
   back.say(2, answer(number));

@@ -39,7 +39,7 @@ test('over a restart it is known when its last connection came, until it has ano
   const began = Date.now();
   const one = before.connect();
   const [session] = before.context.sessions;
-  const record = JSON.parse(recordOf(session, before.context.log)) as { connected?: number };
+  const record = JSON.parse(recordOf(session, before.context.log, 1024)) as { connected?: number };
   expect(cameIn({ connected: record.connected } as Client, began, Date.now())).toBe(true);
   for (const connected of [began - HOUR, undefined]) {
     const after = sessionBed();
@@ -50,4 +50,18 @@ test('over a restart it is known when its last connection came, until it has ano
     expect(after.resume(one.session, 0).first).toMatchObject({ opcode: 'resumed' });
     expect([client.detached, cameIn(client, began, Date.now())]).toEqual([false, true]);
   }
+});
+
+test('what a resource keeps of a client is written up to [dialog] maxData, and the log says of what is not', () => {
+  const bed = sessionBed();
+  bed.connect();
+  const [session] = bed.context.sessions;
+  const data = { text: 'x'.repeat(90) };
+  session.client.data = data;
+  const dataIn = (most: number): unknown =>
+    (JSON.parse(recordOf(session, bed.context.log, most)) as { data?: unknown }).data;
+  expect([dataIn(101), dataIn(100)]).toEqual([data, undefined]);
+  expect(bed.context.log.lines).toContainEqual(
+    expect.stringMatching(/^warn .*over \[dialog\] maxData: its client\.data is not kept: it has 101 bytes/),
+  );
 });

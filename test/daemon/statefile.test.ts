@@ -22,7 +22,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const state = (most = 1000): StateFile => new StateFile({ file, most, log, now: () => now });
 
 test('what was written is taken once, and was for nobody else to read', () => {
-  expect(state().write(['a', '{"ä":"ü"}'])).toBe(2);
+  expect(state().write(['a', '{"ä":"ü"}'])).toEqual(new Set([0, 1]));
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(readdirSync(folder)).toEqual(['state']);
   expect(state().take()).toEqual(['a', '{"ä":"ü"}']);
@@ -47,11 +47,16 @@ test('no more is written than it may have, nor asked for', () => {
       yield 'x'.repeat(99);
     }
   };
-  expect(state(450).write(lines())).toBe(4);
-  expect([asked, statSync(file).size <= 450]).toEqual([5, true]);
+  expect(state(450).write(lines())).toEqual(new Set([0, 1, 2, 3]));
+  expect([asked, statSync(file).size <= 450]).toEqual([4 + 101, true]);
   expect(state(400).take()).toEqual([]);
   expect(log.lines).toEqual([expect.stringMatching(/^warn .*state is longer than \[dialog\] maxState = 400 bytes/)]);
   expect(existsSync(file)).toBe(false);
+});
+
+test('a line that does not fit costs those behind it nothing', () => {
+  expect(state(450).write(['a', 'x'.repeat(450), 'b'])).toEqual(new Set([0, 2]));
+  expect(state().take()).toEqual(['a', 'b']);
 });
 
 test('it is used for an hour', () => {
@@ -80,12 +85,12 @@ test('what cannot be read or removed is not used, and what cannot be written is 
   mkdirSync(file);
   expect(state().take()).toEqual([]);
   expect(log.lines.pop()).toBe(`warn ${file} is no file: it is not used`);
-  expect(state().write(['a'])).toBe(0);
+  expect(state().write(['a'])).toEqual(new Set());
   expect(log.lines.pop()).toMatch(/^error .*state cannot be written, so all sessions end: E/);
   expect(readdirSync(folder)).toEqual(['state']);
   file = join(folder, 'no/where');
   expect(state().problem).toMatch(/^ENOENT/);
-  expect(state().write(['a'])).toBe(0);
+  expect(state().write(['a'])).toEqual(new Set());
   file = join(folder, 'other');
   expect(state().problem).toBeNull();
 });
@@ -98,6 +103,6 @@ test('what is no file of ours is not used, and holds nobody up', () => {
 
 test('a folder where it is to be written first: that is said, and all else goes on', () => {
   mkdirSync(`${file}.tmp`);
-  expect(state().write(['a'])).toBe(0);
+  expect(state().write(['a'])).toEqual(new Set());
   expect(log.at('error')).toHaveLength(1);
 });

@@ -71,6 +71,15 @@ describe('a POST', () => {
     await daemon.said(/POST \/php: 200, delivered 1\n/, from);
   });
 
+  withCurl('that has no effect: the answer and the log say why', async () => {
+    const from = daemon.out.length;
+    const response = await curl('-d', 'opcode=ticket', '-d', 'uuid=u', '-d', 'ttl=0', `${url}/php`);
+    const { error } = JSON.parse(response.body) as { error: string };
+    expect([response.status, error]).toEqual([200, expect.stringContaining('ttl')]);
+    const [, said] = await daemon.said(/POST \/php: 200, (.*)\n/, from);
+    expect(said).toBe(error);
+  });
+
   withCurl('that expects 100-continue, 1 MiB less a little: it is told to go on', async () => {
     const file = join(daemon.dir, 'nearly.json');
     const text = feedback('y'.repeat(1_048_000));

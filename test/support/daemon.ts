@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 /** Milliseconds after which what was not said is not going to be. */
-const PATIENCE = 20_000;
+const PATIENCE = 45_000;
 /** Set by the project `net` of jest.config.mjs; the default is the daemon's own. */
 const { WEBSOCK_TRANSPORT } = process.env;
 const TRANSPORT: Record<string, string> = WEBSOCK_TRANSPORT === undefined ? {} : { WEBSOCK_TRANSPORT };

@@ -1,5 +1,5 @@
 /** Milliseconds after which what has not come is not going to. */
-const PATIENCE = 20_000;
+const PATIENCE = 45_000;
 
 /** Things that arrive, and those who wait for them, in order. */
 export class Queue<Item> {

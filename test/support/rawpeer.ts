@@ -23,7 +23,7 @@ export interface Frame {
 }
 
 /** Milliseconds after which what has not come is not going to. */
-const PATIENCE = 20_000;
+const PATIENCE = 45_000;
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 
 /** A socket whose bytes are looked at one by one: line clients, script clients, HTTP clients. */
