@@ -213,7 +213,7 @@ export class TestClient implements Member, ClientLink, RequestHost {
   closed: { code: number; reason: string } | null = null;
   /** What its resource sees. */
   readonly client: Client;
-  readonly byUuid = true;
+  /** @internal */ readonly byUuid = true;
   readonly bufferedAmount = 0;
   /** It was told that its connection is lost, and not that it is back. */
   detached = false;
@@ -235,7 +235,7 @@ export class TestClient implements Member, ClientLink, RequestHost {
     this.client = this.linked;
   }
 
-  /** `#id ip path`, as in the log. */
+  /** `#id ip path`, as in the log. @internal */
   get who(): string {
     return `#${this.id} ${this.identity.ip} ${this.identity.path}`;
   }
@@ -254,7 +254,7 @@ export class TestClient implements Member, ClientLink, RequestHost {
   get app(): string {
     return this.route.app;
   }
-  /** Whether it has left, or was closed. */
+  /** Whether it has left, or was closed: `closed` says how. @internal */
   get isGone(): boolean {
     return this.closed !== null;
   }
@@ -359,7 +359,7 @@ export class TestClient implements Member, ClientLink, RequestHost {
     return new Requests(this.context, this);
   }
 
-  get answers(): boolean {
+  /** @internal */ get answers(): boolean {
     return this.closed === null;
   }
 

@@ -28,6 +28,7 @@ const BESIDE: Record<string, string[]> = {
   console: ['client'],
   'index.ts': ['auth', 'connection', 'packet', 'resource', 'wire'],
   'testing.ts': ['errors.ts', 'log.ts', 'auth', 'packet', 'connection', 'hub', 'resource', 'http'],
+  'register.ts': [],
   command: ['client', 'config', 'errors.ts', 'log.ts', 'packet'],
   'run.ts': ['command', 'daemon'],
 };

@@ -1,9 +1,10 @@
+import type { Client } from '../connection/client.ts';
 import type { Outgoing } from '../connection/encode.ts';
 import type { Member } from '../connection/registry.ts';
 
 /**
  * The seam of fan-out: who gets a message. One file of this folder implements it for each way; local.ts is the default.
- * Each method returns how many clients the message was queued for.
+ * Each method that sends returns how many clients the message was queued for.
  */
 export interface Hub {
   /** To the clients of kind `websocket` in `app`, `except` one. */
@@ -16,6 +17,8 @@ export interface Hub {
   toRooms(app: string, rooms: readonly string[], outgoing: Outgoing, except: ReadonlySet<number>): number;
   /** How many clients {@link toRooms} is for. */
   countRooms(app: string, rooms: readonly string[], except: ReadonlySet<number>): number;
+  /** Those clients, in a new array. */
+  clientsInRooms(app: string, rooms: readonly string[], except: ReadonlySet<number>): Client[];
 }
 
 /** Where a hub finds the clients of this daemon. */

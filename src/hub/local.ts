@@ -1,3 +1,4 @@
+import type { Client } from '../connection/client.ts';
 import type { Outgoing } from '../connection/encode.ts';
 import type { Member } from '../connection/registry.ts';
 import type { Hub, Members } from './hub.ts';
@@ -40,6 +41,12 @@ export class LocalHub implements Hub {
     let count = 0;
     for (const { id } of members) if (!except.has(id)) count++;
     return count;
+  }
+
+  clientsInRooms(app: string, rooms: readonly string[], except: ReadonlySet<number>): Client[] {
+    const clients: Client[] = [];
+    for (const { id, client } of this.inRooms(app, rooms)) if (!except.has(id)) clients.push(client);
+    return clients;
   }
 
   /** Who is in one of the rooms. */

@@ -7,6 +7,8 @@ import type { Packet } from '../packet/packet.ts';
 export interface RoomTarget {
   /** How many clients they are now. */
   readonly size: number;
+  /** Who they are now, each once: a new array each time, in which those stay who leave later. */
+  readonly clients: Client[];
   /** The same without some clients, given as they are or by socket ID; this one stays as it is. */
   except(...clients: (Client | number)[]): RoomTarget;
   /** Sends one message to all of them: encoded and compressed once. @returns how many it was queued for. */
@@ -36,6 +38,10 @@ class Rooms implements RoomTarget {
 
   get size(): number {
     return this.hub.countRooms(this.app, this.rooms, this.excepted);
+  }
+
+  get clients(): Client[] {
+    return this.hub.clientsInRooms(this.app, this.rooms, this.excepted);
   }
 
   except(...clients: (Client | number)[]): RoomTarget {

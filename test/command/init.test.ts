@@ -1,10 +1,11 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { iniText } from '../../src/config/initext.ts';
 import { unitText } from '../../src/command/unit.ts';
 import { type Done, run } from '../support/commands.ts';
 import { ROOT, temporaryFolder } from '../support/daemon.ts';
+import { codeBlock } from '../support/markdown.ts';
 import { withProgram } from '../support/program.ts';
 
 const FILES = [
@@ -65,6 +66,31 @@ describe('websock init', () => {
     const tested = await run(process.execPath, ['--test'], '', { cwd: dir });
     expect(tested.code).toBe(1);
     expect(tested.stdout).toContain('Bye, Ada!');
+  });
+
+  test('a resource in TypeScript is tested as resources/README.md says: in a folder that init makes, and in the package', async () => {
+    await websock('init');
+    const inside = mkdtempSync(join(ROOT, 'dist/guide-'));
+    const command = codeBlock('resources/README.md', 'sh', '--import websock/register');
+    const plugin = codeBlock('resources/README.md', 'ts', 'class Progress');
+    const example = codeBlock('resources/README.md', 'ts', 'new TestBench');
+    const expecting = (percent: number): string =>
+      `import assert from 'node:assert/strict';\n${example}assert.equal(page.packets[0].percent, ${percent});\n`;
+    try {
+      for (const [folder, percent, code, outcome] of [
+        [join(dir, 'resources'), 50, 0, 'pass'],
+        [inside, 50, 0, 'pass'],
+        [inside, 51, 1, 'fail'],
+      ] as const) {
+        writeFileSync(join(folder, 'progress.ts'), plugin);
+        writeFileSync(join(folder, 'progress.test.ts'), expecting(percent));
+        // oxlint-disable-next-line no-await-in-loop -- one after the other: a test for each would need a folder for each
+        const tested = await run('sh', ['-c', command], '', { cwd: folder });
+        expect(tested).toMatchObject({ code, stdout: expect.stringMatching(`(?:#|ℹ) ${outcome} 1\n`) });
+      }
+    } finally {
+      rmSync(inside, { recursive: true });
+    }
   });
 
   test('leaves what is there: here, and a second time', async () => {

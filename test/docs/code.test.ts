@@ -46,6 +46,9 @@ const RUN_BY: Record<string, [language: string, holding: string, test: string][]
     // What is ported: it needs the server that it was written for, so its syntax is checked.
     ['php', 'class resourceChat', RESOURCES],
     ['ts', 'class Room', RESOURCES],
+    ['js', "io.on('connection'", RESOURCES],
+    ['ts', 'class Talk', RESOURCES],
+    ['sh', 'opcode=say', RESOURCES],
   ],
   'bench/README.md': [['sh', EVERY, OPERATOR]],
   'resources/README.md': [
@@ -58,6 +61,7 @@ const RUN_BY: Record<string, [language: string, holding: string, test: string][]
     ['js', 'server.may', RESOURCES],
     ['js', 'notice.type', RESOURCES],
     ['js', 'figures', RESOURCES],
+    ['sh', '--import websock/register', 'test/command/init.test.ts'],
     ['ini', '[/clients]', OPERATOR],
     ['sh', 'opcode=open', JOBS],
     ['sh', 'opcode=log', JOBS],

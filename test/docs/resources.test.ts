@@ -5,8 +5,10 @@ import { describe, expect, test } from '@jest/globals';
 import * as websock from 'websock';
 import * as testing from 'websock/testing';
 import { TestBench } from 'websock/testing';
+import { WebSocket } from 'ws';
+import { connect } from '../../src/client/index.ts';
 import { run } from '../support/commands.ts';
-import { temporaryFolder } from '../support/daemon.ts';
+import { startDaemon, temporaryFolder } from '../support/daemon.ts';
 import { jobRoom, openJob } from '../support/jobroom.ts';
 import { codeBlock } from '../support/markdown.ts';
 import { withProgram } from '../support/program.ts';
@@ -68,7 +70,7 @@ describe('each snippet of the guide to resources, run', () => {
   test('rooms: who is in one hears what is said there', async () => {
     const bench = new TestBench().mount(resourceOf(snippet("'enter'")), '/x');
     const [ada, zoe, bob] = [await bench.connect(), await bench.connect(), await bench.connect()];
-    await ada.say({ opcode: 'enter', room: 'tea' });
+    expect(await ada.say({ opcode: 'enter', room: 'tea' })).toMatchObject({ entered: true });
     await zoe.say({ opcode: 'enter', room: 'tea' });
     const said = { opcode: 'say', room: 'tea', text: 'more?' };
     expect(await ada.say(said)).toEqual({ opcode: 'next', fyi: '', delivered: 1 });
@@ -152,6 +154,45 @@ test('MIGRATING.md: the resource that was ported does what the one in PHP did', 
   } finally {
     rmSync(dir, { recursive: true });
   }
+});
+
+describe('MIGRATING.md, from socket.io', () => {
+  test('the resource acknowledges, sends to a room, and takes one line from another process', async () => {
+    const talk = codeBlock('MIGRATING.md', 'ts', 'class Talk');
+    const daemon = await startDaemon({ resources: { 'talk.ts': talk } });
+    const dial = () => connect(`ws://127.0.0.1:${daemon.port}/talk`, { WebSocket });
+    const [ada, zoe] = [dial(), dial()];
+    try {
+      expect(await ada.send({ opcode: 'enter', room: 'tea' })).toMatchObject({ size: 1 });
+      const entered = ada.once('entered');
+      expect(await zoe.send({ opcode: 'enter', room: 'tea' })).toMatchObject({ size: 2 });
+      expect(await entered).toEqual({ opcode: 'entered', who: zoe.uuid });
+
+      const said = [ada.once('said'), zoe.once('said')];
+      const line = codeBlock('MIGRATING.md', 'sh', 'opcode=say').replace(':8096', `:${daemon.port}`);
+      const { code, stdout } = await run('sh', ['-c', line]);
+      expect([code, JSON.parse(stdout)]).toEqual([0, { opcode: 'next', fyi: '', delivered: 2, packets: [] }]);
+      const packet = { opcode: 'said', room: 'tea', text: 'is ready' };
+      expect(await Promise.all(said)).toEqual([packet, packet]);
+      expect(await zoe.send({ opcode: 'sing' })).toMatchObject({ error: 'no such opcode' });
+    } finally {
+      ada.close();
+      zoe.close();
+      await daemon.dispose();
+    }
+  });
+
+  test('what it is ported from is JavaScript, and listens to the same', () => {
+    const code = codeBlock('MIGRATING.md', 'js', "io.on('connection'");
+    const listened: string[] = [];
+    const socket = { on: (name: string) => listened.push(name) };
+    const io = {
+      on: (name: string, connected: (one: typeof socket) => void) => name === 'connection' && connected(socket),
+    };
+    // oxlint-disable-next-line typescript/no-implied-eval -- it is what the documentation shows
+    new Function('io', code)(io);
+    expect(listened).toEqual(['enter', 'say']);
+  });
 });
 
 const withPhp = withProgram('php', 'php-cli');

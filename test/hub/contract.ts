@@ -153,6 +153,31 @@ export function hubContract(name: string, create: (members: Members) => Hub): vo
       ]);
     });
 
+    test('clientsInRooms are the clients themselves, once each, in an array that later changes leave as it is', () => {
+      const registry = new Registry();
+      const all = [
+        new FakeMember(1),
+        new FakeMember(2, { kind: 'tcp', byUuid: false }),
+        new FakeMember(3),
+        new FakeMember(4, { app: '/other' }),
+      ];
+      for (const member of all) {
+        registry.add(member);
+        member.join(registry, 'a', 'b');
+      }
+      const hub = create(registry);
+      const nobody = new Set<number>();
+      const clients = hub.clientsInRooms('/', ['a', 'b', 'a'], nobody);
+      expect(clients).toHaveLength(3);
+      for (const [index, client] of clients.entries()) expect(client).toBe(all[index].client);
+      expect(hub.clientsInRooms('/', ['a'], new Set([1, 3])).map(({ id }) => id)).toEqual([2]);
+      expect([hub.clientsInRooms('/', ['c'], nobody), hub.clientsInRooms('/none', ['a'], nobody)]).toEqual([[], []]);
+      registry.remove(all[0]);
+      expect(clients).toHaveLength(3);
+      clients.length = 0;
+      expect(hub.clientsInRooms('/', ['a'], nobody).map(({ id }) => id)).toEqual([2, 3]);
+    });
+
     test('a client that leaves its room, or goes, while a message goes to that room does not disturb it', () => {
       const registry = new Registry();
       const all = [1, 2, 3, 4].map((id) => new FakeMember(id));

@@ -126,6 +126,26 @@ describe('rooms, at a bench', () => {
     expect(three.dropped).toBe(1);
   });
 
+  test('everybody in a room is asked, but not who asks, nor who is in a room of that name in another app', async () => {
+    class Votes extends Resource {
+      static override path = '/votes';
+      override async onData(client: Client): Promise<Handled> {
+        const voters = this.to('hall', 'gallery').except(client).clients;
+        const answers = await Promise.all(voters.map((voter) => voter.request({ opcode: 'vote' })));
+        return { voters: voters.map(({ id }) => id), votes: answers.map(({ vote }) => vote) };
+      }
+    }
+    const bench = new TestBench().mount(Votes).mount(Rooms);
+    const [chair, one, two] = await connect(bench, 3);
+    const stranger = await bench.connect({}, '/rooms');
+    for (const { client } of [chair, one, two, stranger]) client.join('hall');
+    one.client.join('gallery');
+    one.answer('vote', () => ({ vote: 'aye' }));
+    two.answer('vote', () => ({ vote: 'no' }));
+    expect(await chair.say('ask')).toMatchObject({ voters: [one.id, two.id], votes: ['aye', 'no'] });
+    expect([chair.received, stranger.received]).toEqual([[], []]);
+  });
+
   test('to no room is an error, not to everybody', async () => {
     class Nowhere extends Resource {
       static override path = '/nowhere';
