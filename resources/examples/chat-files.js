@@ -32,7 +32,7 @@ export class Files {
    */
   offer({ id, file }, place, live) {
     if (file === undefined) return;
-    const size = `${Math.ceil(file.size / 1024)} KiB`;
+    const size = file.size < 1024 ? `${file.size} B` : `${Math.ceil(file.size / 1024)} KiB`;
     const picture = PICTURES.includes(file.type);
     const load = makeButton(picture ? 'Show' : 'Get', () => void this.#load(id, place, load));
     place.append(make('bdi', file.name, 'name'), make('small', size), load);

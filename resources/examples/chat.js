@@ -259,12 +259,19 @@ function showChat(inside) {
   messages.toEnd();
 }
 
-/** On a phone: @param {boolean} open */
+const arePanesOpen = () => byId('chat').classList.contains('panes');
+
+/** On a phone, instead of the chat: @param {boolean} open */
 function showPanes(open) {
   byId('chat').classList.toggle('panes', open);
-  byId('panes').setAttribute('aria-expanded', String(open));
+  byId('panes').textContent = open ? 'Back to the chat' : 'Rooms, people';
 }
-byId('panes').addEventListener('click', () => showPanes(!byId('chat').classList.contains('panes')));
+byId('panes').addEventListener('click', () => showPanes(!arePanesOpen()));
+document.addEventListener('keydown', ({ key, isComposing }) => {
+  if (key !== 'Escape' || isComposing || !arePanesOpen()) return;
+  showPanes(false);
+  byId('panes').focus(); // what had it is not to be seen any more
+});
 
 /**
  * @param {string} text

@@ -2,8 +2,21 @@ import { connect } from '/_websock/client.js';
 import { addLine, byId, daemonHost, followState } from './example.js';
 
 const text = /** @type {HTMLInputElement} */ (byId('text'));
-const connection = connect('/command');
-followState(connection);
+const again = byId('again');
+/** @type {import('/_websock/client.js').Connection} */
+let connection;
+
+function open() {
+  connection = connect('/command');
+  showOver(false);
+  followState(connection, (state) => showOver(state === 'closed'));
+}
+
+/** While it comes back by itself, what is asked waits. @param {boolean} isOver it is closed for good. */
+function showOver(isOver) {
+  for (const controls of document.querySelectorAll('fieldset')) controls.disabled = isOver;
+  again.hidden = !isOver;
+}
 
 /** Sends a command; what it is acknowledged with is its answer. @param {string} command */
 async function ask(command) {
@@ -20,7 +33,7 @@ async function ask(command) {
 byId('form').addEventListener('submit', (event) => {
   event.preventDefault();
   void ask(text.value);
-  text.select();
+  text.value = '';
 });
 for (const command of ['help', 'time', 'uptime', 'whoami', 'calc 2+3*4', 'quit']) {
   const button = document.createElement('button');
@@ -29,6 +42,11 @@ for (const command of ['help', 'time', 'uptime', 'whoami', 'calc 2+3*4', 'quit']
   button.addEventListener('click', () => void ask(command));
   byId('quick').append(button);
 }
+again.addEventListener('click', () => {
+  open();
+  text.focus();
+});
 byId('command').textContent =
   `curl -H 'Content-Type: text/plain' -d 'calc 2+3*4' ${location.origin}/command\n` +
   `printf 'GET /command\\ncalc 2+3*4\\nquit\\n' | nc -N ${daemonHost()}`;
+open();

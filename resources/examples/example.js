@@ -12,7 +12,7 @@ export function byId(id) {
 
 /**
  * Shows in `<p class="state">` how a connection is.
- * @param {string} state `connecting`, `open`, `waiting`, `closed`; or `ended`: as agreed
+ * @param {string} state `connecting`, `open`, `waiting`, `closed`; or `ended`: as agreed, or there is none
  * @param {string} words
  */
 export function showState(state, words) {
@@ -24,20 +24,36 @@ export function showState(state, words) {
 /**
  * Shows the state of a connection of the client library, from now on.
  * @param {import('/_websock/client.js').Connection} connection
+ * @param {(state: import('/_websock/client.js').State) => void} [then] is told each that it comes to.
  */
-export function followState(connection) {
+export function followState(connection, then) {
   showState('connecting', 'Connecting…');
-  connection.onstate = (state, { words, reason, delay }) => {
+  connection.onstate = (state, { code, words, reason, delay }) => {
     if (state === 'open') showState(state, 'Connected');
     else if (state === 'connecting') showState(state, 'Connecting…');
-    else {
-      const why = reason === '' ? words : `${words}: ${reason}`;
-      showState(
-        state,
-        state === 'waiting' ? `Trying again in ${(delay / 1000).toFixed(1)} s: ${why}` : `Closed: ${why}`,
-      );
-    }
+    else if (state === 'waiting') {
+      showState(state, `Trying again in ${(delay / 1000).toFixed(1)} s: ${bothOf(words, reason)}`);
+    } else if (code === 1000) showAgreed(reason);
+    else showState(state, `Closed: ${bothOf(words, reason)}`);
+    then?.(state);
   };
+}
+
+/** The connection was closed by one side, and that is no error. @param {string} reason */
+function showAgreed(reason) {
+  showState('ended', `Closed as agreed${reason === '' ? '' : `: ${reason}`}`);
+}
+
+/**
+ * What a code means and what the daemon says of it; where that is the same, its reason alone.
+ * @param {string} words
+ * @param {string} reason
+ */
+function bothOf(words, reason) {
+  if (reason === '') return words;
+  // "daemon stopping" is in "the daemon is stopping", and "daemon restarting" in "the daemon restarts".
+  const isSame = reason.split(' ').every((word) => words.includes(word.slice(0, 5)));
+  return isSame ? reason : `${words}: ${reason}`;
 }
 
 /**
@@ -50,7 +66,8 @@ export function openSocket(path) {
   showState('connecting', 'Connecting…');
   socket.addEventListener('open', () => showState('open', 'Connected'));
   socket.addEventListener('close', ({ code, reason }) => {
-    showState(code === 1000 ? 'ended' : 'closed', `Closed with ${code}${reason === '' ? '' : `: ${reason}`}`);
+    if (code === 1000) showAgreed(reason);
+    else showState('closed', `Closed with ${code}${reason === '' ? '' : `: ${reason}`}`);
   });
   return socket;
 }

@@ -27,5 +27,5 @@ byId('form').addEventListener('submit', (event) => {
   text.value = '';
 });
 again.addEventListener('click', connect);
-byId('command').textContent = `$ telnet ${daemonHost()}\n/hello`;
+byId('command').textContent = `$ nc ${daemonHost()}  # or telnet\n/hello`;
 connect();

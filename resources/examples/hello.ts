@@ -5,7 +5,7 @@ const NAME = 40;
 const GOODBYE = ['quit', 'exit', 'bye'];
 
 /**
- * `/hello`: for somebody at a terminal. `telnet localhost 8096`, then `/hello`, and it says hello; `quit` leaves.
+ * `/hello`: for somebody at a terminal. `nc localhost 8096`, or telnet, then `/hello`, and it says hello; `quit` leaves.
  *
  * Without the dialog a line client sees plain lines, and what it types is the message. `client.data` holds what is known of it.
  */

@@ -1,5 +1,5 @@
 import { CODES } from './status-codes.js';
-import { byId, openSocket } from './example.js';
+import { byId, openSocket, showState } from './example.js';
 
 const code = /** @type {HTMLInputElement} */ (byId('code'));
 const reason = /** @type {HTMLInputElement} */ (byId('reason'));
@@ -67,3 +67,4 @@ async function tryAll() {
   all.disabled = false;
 }
 all.addEventListener('click', () => void tryAll());
+showState('ended', 'Not connected');

@@ -24,7 +24,7 @@ const isGiven = (value: unknown): boolean => value !== undefined && value !== nu
 export function readId(value: unknown, field: string): string | undefined {
   if (!isGiven(value)) return undefined;
   const id = typeof value === 'string' ? value.toLowerCase() : '';
-  if (!ID.test(id)) throw new Refused(`${field} is not the id of a job, a UUID of version 4`);
+  if (!ID.test(id)) throw new Refused(`${field} is not the id of a job, a UUID of version 4, which has 36 characters`);
   return id;
 }
 

@@ -44,7 +44,9 @@ export class JobCard {
     alone.delete('job');
     alone.set('job', who.id);
     this.part('.share', HTMLAnchorElement).href = `?${alone}`;
-    this.part('h2', HTMLElement).textContent = `Job ${who.id.slice(0, 8)}`;
+    const start = who.id.slice(0, 8);
+    // Only the beginning of the id, and it is seen to be one.
+    this.part('h2', HTMLElement).textContent = `Job ${start}${start === who.id ? '' : '…'}`;
     this.say('Asking the daemon');
     this.showCommand();
   }

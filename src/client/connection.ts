@@ -43,7 +43,7 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   private readonly answers = new Answers((answer, uuid) => this.reply(answer, uuid));
   private readonly backoff: Backoff;
   private readonly receipts = new Receipts((received) => {
-    if (received > 0) this.socket?.send(`\n{"opcode":"ack","received":${received}}`);
+    if (received > 0) this.write(`\n{"opcode":"ack","received":${received}}`);
   });
   private readonly pingInterval: number;
   private readonly pingTimeout: number;
@@ -283,11 +283,22 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   // ---- sending
 
   private pump(): void {
-    if (this.now !== 'open') return;
+    // Of a socket that is closing nothing arrives: then it waits for the next one, and is known not to have been sent.
+    if (this.now !== 'open' || this.isClosing) return;
     const take = (): Payload[] | null => this.outbox.take(() => this.receipts.take());
     for (let frames = take(); frames !== null; frames = take()) {
-      for (const frame of frames) this.socket?.send(frame);
+      for (const frame of frames) this.write(frame);
     }
+  }
+
+  /** The daemon has said that it closes, and `close` is not heard of yet. */
+  private get isClosing(): boolean {
+    return this.socket !== null && this.socket.readyState > 1;
+  }
+
+  private write(frame: Payload): void {
+    // A browser would complain.
+    if (!this.isClosing) this.socket?.send(frame);
   }
 
   // ---- the link
@@ -311,11 +322,11 @@ export class Connection<Packets extends Record<keyof Packets, object> = PacketMa
   private ping(): void {
     if (this.pinged > 0) return;
     this.pinged = Date.now();
-    if (this.session) this.socket?.send('\n{"opcode":"ping"}');
+    if (this.session) this.write('\n{"opcode":"ping"}');
     else {
       // An empty message goes no further, and gets its `next`.
       this.outbox.owe();
-      this.socket?.send('');
+      this.write('');
     }
     this.arm(this.pingTimeout, () => this.check());
   }

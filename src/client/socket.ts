@@ -4,6 +4,8 @@ import type { Payload } from './framing.ts';
 export interface Socket {
   binaryType: string;
   readonly protocol: string;
+  /** 2 and 3: it is closing, or closed. */
+  readonly readyState: number;
   addEventListener(type: 'message', listener: (event: { data: string | ArrayBuffer }) => void): void;
   addEventListener(type: 'close', listener: (event: { code: number; reason: string }) => void): void;
   addEventListener(type: 'error', listener: () => void): void;

@@ -18,6 +18,8 @@ export class FakeSocket {
   static broken: Error | null = null;
   binaryType = 'blob';
   protocol = '';
+  /** 1: open, 2: closing. */
+  readyState = 1;
   readonly url: string;
   readonly offered: string[];
   readonly sent: (string | Uint8Array)[] = [];

@@ -99,6 +99,26 @@ describe('a lost connection', () => {
     expect(await outcome(repeated)).toEqual(NEXT);
   });
 
+  test('that is still closing is given nothing: it goes out later, and is not in doubt', async () => {
+    const { connection, socket } = enter();
+    socket.readyState = 2;
+    const sent = connection.send('a', { again: false });
+    expect(socket.sent).toEqual([]);
+    socket.end(1012);
+    pass(3000);
+    FakeSocket.last.plain('u2');
+    expect(FakeSocket.last.sent).toEqual(['a']);
+    FakeSocket.last.packet(NEXT);
+    expect(await outcome(sent)).toEqual(NEXT);
+  });
+
+  test('that does not end its closing is given up, and is not asked', () => {
+    const { socket, states } = enter();
+    socket.readyState = 2;
+    pass(35_000);
+    expect([socket.sent, states]).toEqual([[], ['open', 'waiting 4408']]);
+  });
+
   test('a return is told, with the new uuid', () => {
     const { connection, socket } = enter();
     const returns: unknown[] = [];

@@ -181,6 +181,19 @@ describe('a return', () => {
     expect(states).toEqual(['open', 'waiting 1006', 'connecting', 'open']);
   });
 
+  test('a socket that is closing is given neither messages nor receipts; the next one is', () => {
+    const { connection, socket } = enter();
+    socket.text('1');
+    socket.readyState = 2;
+    void connection.send('m1');
+    pass(1000);
+    expect(socket.sent).toEqual([]);
+    const next = reconnect(1012);
+    expect(next.offered).toContain('websock.resume.SECRET.1');
+    next.resumed();
+    expect(next.frames).toEqual([{ header: { id: 1 }, payload: 'm1' }]);
+  });
+
   test('with something lost: how many; they count as received', () => {
     const { connection, socket } = enter();
     const lost: number[] = [];

@@ -84,6 +84,29 @@ async function shown(page: Page, id: string, text: string): Promise<void> {
 }
 
 describe('a page of another origin in Chromium', () => {
+  withChromium(
+    'what is said while the socket closes goes by the next one, and the browser does not complain',
+    async () => {
+      const errors: string[] = [];
+      const page = await openPage('module', errors);
+      await page.evaluate(`(async () => {
+      const daemon = new URLSearchParams(location.search).get('daemon');
+      const { connect } = await import(daemon + '/_websock/client.js');
+      let socket;
+      const Kept = class extends WebSocket { constructor(...all) { super(...all); socket = this; } };
+      // Without sessions: what may have been handled would not go again.
+      const connection = connect(daemon + '/web', { WebSocket: Kept, resume: false });
+      await connection.ready;
+      socket.close(4000);
+      await connection.broadcast({ message: 'while it closes' });
+      connection.close();
+    })()`);
+      await shown(page, 'messages', 'while it closes');
+      expect(errors).toEqual([]);
+      await page.close();
+    },
+  );
+
   withChromium('loads the module, or the classic script; sends, is told its next, and gets feedback', async () => {
     const errors: string[] = [];
     const [module, classic] = [await openPage('module', errors), await openPage('classic', errors)];

@@ -59,7 +59,7 @@ class JobsPage {
     await this.page.locator('#link').getByText(text).waitFor();
   }
 
-  job(title: string): JobView {
+  job(title: string | RegExp): JobView {
     return new JobView(this.page.getByRole('article').filter({ has: this.page.getByRole('heading', { name: title }) }));
   }
 
@@ -157,7 +157,7 @@ describe('the page of /jobs in Chromium', () => {
     await silent.report('progress');
     const ids = [await silent.id(), await failing.id()];
     const other = await JobsPage.open(`?job=${ids[0]}&job=${ids[1]}&job=6f1c1a52-5d0e-4d1b-9c7e-3f2a1b0c9d8e`);
-    await other.job('Job 6f1c1a52').says('The daemon knows nothing of it, until it is reported');
+    await other.job('Job 6f1c1a52…').says('The daemon knows nothing of it, until it is reported');
     await failing.report('failed');
     for (const page of [jobs, other]) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
@@ -189,6 +189,9 @@ describe('the page of /jobs in Chromium', () => {
     await job.shows(/^From the host of the daemon, or with its key/);
     expect(await job.report('progress')).toMatchObject({ delivered: 1 });
     await job.shows('50 %');
+    await jobs.page.goto(`http://127.0.0.1:${daemon.port}/jobs?job=7a1c1a52`);
+    const wrong = 'Not watched: job is not the id of a job, a UUID of version 4, which has 36 characters';
+    await jobs.job(/^Job 7a1c1a52$/).says(wrong);
     for (const title of ['one', 'two', 'three']) {
       await jobs.openJob(title); // oxlint-disable-line no-await-in-loop -- in order
     }

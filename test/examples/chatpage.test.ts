@@ -101,6 +101,25 @@ describe('the chat, in the browsers of three people', () => {
     await ada.person('Bob the Builder').waitFor({ state: 'detached' });
   });
 
+  withChromium(
+    'on a phone the rooms and people are there instead of the chat; Escape and a button lead back',
+    async () => {
+      const { page, field } = bob;
+      const [away, back] = ['Rooms, people', 'Back to the chat'].map((name) => page.getByRole('button', { name }));
+      const places = page.getByRole('heading', { name: 'Rooms' });
+      await field.waitFor();
+      for (const leave of [() => back.click(), () => page.keyboard.press('Escape')]) {
+        await away.click();
+        await Promise.all([places.waitFor(), back.waitFor(), field.waitFor({ state: 'hidden' })]);
+        await page.getByRole('textbox', { name: 'Name of a room' }).focus();
+        await leave();
+        await Promise.all([field.waitFor(), away.waitFor(), places.waitFor({ state: 'hidden' })]);
+      }
+      await page.keyboard.press('Enter'); // on the button, where Escape leaves one
+      await back.click();
+    },
+  );
+
   withChromium('what is said; nothing of it is markup', async () => {
     await meet('<b>bold</b>', ada, bob);
     const text = 'hello <img src=x onerror="alert(1)"> &amp; <script>alert(2)</script>';
@@ -215,6 +234,7 @@ describe('the chat, in the browsers of three people', () => {
     await bob.page.getByRole('img', { name: 'pixel.png' }).waitFor();
     expect(await bob.page.evaluate('document.images[0].decode().then(() => document.images[0].naturalWidth)')).toBe(1);
     await ada.sendFile('page.html', 'text/html', Buffer.from('<script>alert(1)</script>'));
+    await bob.message('page.html').getByText('25 B', { exact: true }).waitFor();
     await bob.message('page.html').getByRole('button', { name: 'Get' }).click();
     const saving = bob.page.waitForEvent('download');
     await bob.message('page.html').getByRole('link', { name: 'Save' }).click();

@@ -50,6 +50,28 @@ async function logged(page: Page, text: string | RegExp): Promise<void> {
   await page.getByRole('log').getByRole('listitem').filter({ hasText: text }).first().waitFor();
 }
 
+/** What the colour of the dot at the state means: `muted` as what is said beside, `error`, or another one. */
+async function dotOf(page: Page): Promise<string> {
+  return page.evaluate(`(() => {
+    const dot = getComputedStyle(document.querySelector('#state'), '::before').backgroundColor;
+    const probe = document.body.appendChild(document.createElement('i'));
+    const means = ['muted', 'error'].find((name) => {
+      probe.style.color = 'var(--' + name + ')';
+      return getComputedStyle(probe).color === dot;
+    });
+    probe.remove();
+    return means ?? dot;
+  })()`);
+}
+
+/** Keeps what the state of a page says from now on, in its `states`. */
+async function keepStates(page: Page): Promise<void> {
+  await page.evaluate(`
+    var states = [];
+    const place = document.querySelector('#state');
+    new MutationObserver(() => states.push(place.textContent)).observe(place, { childList: true });`);
+}
+
 /** What comes of what the page tells to type in a terminal. */
 async function typed(page: Page): Promise<string[]> {
   const { stdout } = await run('sh', ['-c', await page.locator('#command').innerText()]);
@@ -128,13 +150,15 @@ describe('in Chromium', () => {
   withChromium('hello: greets, leaves, and comes again', async () => {
     await withPage('hello', async (page) => {
       await logged(page, 'Hello! What is your name?');
+      expect(await page.locator('#command').innerText()).toBe(`$ nc 127.0.0.1 ${daemon.port}  # or telnet\n/hello`);
       for (const said of ['Ann', 'quit']) {
         await page.getByLabel('Say').fill(said);
         await page.keyboard.press('Enter');
       }
       await logged(page, 'Nice to meet you, Ann. You come from 127.0.0.1, by ws.');
       await logged(page, 'Good bye, Ann!');
-      await page.getByText('Closed with 1000').waitFor();
+      await page.getByText('Closed as agreed', { exact: true }).waitFor();
+      expect(await dotOf(page)).toBe('muted');
       await page.getByRole('button', { name: 'Connect again' }).click();
       await page.getByText('Connected').waitFor();
       expect(await page.getByText('Hello! What is your name?').count()).toBe(2);
@@ -159,7 +183,26 @@ describe('in Chromium', () => {
         '{"opcode":"next","fyi":"","answer":"good bye"}',
       ]);
       await page.getByRole('button', { name: 'quit' }).click();
-      await page.getByText('Closed: closed as agreed: quit').waitFor();
+      await page.getByText('Closed as agreed: quit', { exact: true }).waitFor();
+      expect(await dotOf(page)).toBe('muted');
+    });
+  });
+
+  withChromium('command: its field is emptied; after quit there is nothing to press but the way back', async () => {
+    await withPage('command', async (page) => {
+      const field = page.getByRole('textbox', { name: 'Command' });
+      await field.fill('quit');
+      await page.keyboard.press('Enter');
+      expect(await field.inputValue()).toBe('');
+      await page.getByText('Closed as agreed: quit').waitFor();
+      const enabled = page.getByRole('button').and(page.locator(':enabled'));
+      expect(await enabled.allInnerTexts()).toEqual(['Connect again']);
+      await enabled.click();
+      await page.getByText('Connected').waitFor();
+      expect(await enabled.allInnerTexts()).not.toContain('Connect again');
+      await page.keyboard.type('calc 6*7'); // where one is, after that
+      await page.keyboard.press('Enter');
+      await logged(page, /^42$/);
     });
   });
 
@@ -167,6 +210,7 @@ describe('in Chromium', () => {
     await withPage(
       'status',
       async (page) => {
+        await page.getByText('Not connected', { exact: true }).waitFor();
         await page.getByLabel('Reason').fill('“über” 😀');
         await page.getByRole('button', { name: 'Try all of them' }).click();
         await page.getByText('Asked for 4429; the browser reports: 4429').waitFor();
@@ -230,6 +274,7 @@ describe('in Chromium', () => {
             await ticker.locator('#got', { hasText: /^[1-9]/ }).waitFor();
             await stats.getByRole('row', { name: '/ticker 1' }).waitFor();
             const { dir, port } = daemon;
+            await keepStates(ticker);
             await daemon.stop();
             const got = Number(await ticker.locator('#got').innerText());
             daemon = await startDaemon({ dir, ini: `adress='ws://127.0.0.1:${port}'`, args: ALL });
@@ -239,6 +284,8 @@ describe('in Chromium', () => {
             const before = new RegExp(`^(?:${got}|${got + 1})$`);
             await ticker.locator('#got').filter({ hasNotText: before }).waitFor();
             expect(await ticker.locator('#missed').innerText()).toBe('0');
+            const [first] = await ticker.evaluate<string[]>('states');
+            expect(first).toMatch(/^Trying again in [\d.]+ s: daemon stopping$/);
           },
           refused,
         );

@@ -77,7 +77,7 @@ describe('opening a job', () => {
     const { backend } = await jobRoom();
     const next = await backend.say({ opcode: 'open', id });
     if (id === '') expect(next).toMatchObject({ job: expect.any(String) });
-    else expect(next).toEqual(error('id is not the id of a job, a UUID of version 4'));
+    else expect(next).toEqual(error('id is not the id of a job, a UUID of version 4, which has 36 characters'));
     expect(backend.packets).toHaveLength(id === '' ? 1 : 0);
   });
 
@@ -117,7 +117,9 @@ describe('who may report', () => {
     expect(await backend.say({ opcode: 'progress', job: job.id, percent: 5 })).toEqual({ ...NEXT, delivered: 1 });
     expect(await backend.say({ opcode: 'progress', percent: 5 })).toEqual(error('job is missing: the id of a job'));
     const wrong = { opcode: 'progress', job: 'job-7', percent: 5 };
-    expect(await backend.say(wrong)).toEqual(error('job is not the id of a job, a UUID of version 4'));
+    expect(await backend.say(wrong)).toEqual(
+      error('job is not the id of a job, a UUID of version 4, which has 36 characters'),
+    );
   });
 
   test('who has a ticket of its own job, named or not, until it expires', async () => {
