@@ -11,6 +11,7 @@ import { Job } from './lib/job.ts';
 import { PAGE, PAGE_HEADERS } from './lib/jobpage.ts';
 import { readId, readReport, readText, readTtl } from './lib/jobpackets.ts';
 import { JobStore, Refused } from './lib/jobstore.ts';
+import { readTicket, type Ticketed, ticketUuid } from './lib/jobticket.ts';
 import type { JobSettings, ReportKind } from './lib/jobtypes.ts';
 import { Seldom } from './lib/seldom.ts';
 
@@ -53,6 +54,10 @@ export default class Jobs extends Resource {
     }
   }
 
+  override onClose(client: Client): void {
+    this.store.left(client.id);
+  }
+
   private handle(client: Client, packet: Packet): NextFields | undefined {
     switch (packet.opcode) {
       case 'open':
@@ -86,12 +91,13 @@ export default class Jobs extends Resource {
     if (given !== undefined && !trusted) throw new Refused('not allowed: a web client is given the id of its job');
     const id = given ?? crypto.randomUUID();
     if (this.store.find(id) !== undefined) throw new Refused('there is a job with this id');
-    const ticket = this.ticketFor(id, readTtl(packet.ttl));
-    const job = this.add(id, text, trusted ? 0 : client.id);
+    const ticket = this.ticketFor({ id, isWeb: !trusted }, readTtl(packet.ttl));
+    const job = this.add(id, text, trusted ? null : client.id);
     // A backend's connection is for reports: it reads the answer to each, and nothing else.
     if (!trusted) this.join(client, id);
-    client.sendPacket({ ...this.packetOf(job), ...ticket });
-    this.to(id).except(client).sendPacket(this.packetOf(job)); // who has waited for it
+    const told = this.packetOf(job);
+    client.send(`${told.slice(0, -1)},${JSON.stringify(ticket).slice(1)}`);
+    this.to(id).except(client).send(told); // who has waited for it
     return { job: id, ...this.toldOfCut(cut) };
   }
 
@@ -105,9 +111,9 @@ export default class Jobs extends Resource {
   }
 
   /** @throws Refused if it cannot be good for so long. */
-  private ticketFor(id: string, ttl = Infinity): { ticket: string; expires: number } {
+  private ticketFor(job: Ticketed, ttl = Infinity): { ticket: string; expires: number } {
     try {
-      return this.server.ticket(id, ttl);
+      return this.server.ticket(ticketUuid(job), ttl);
     } catch (error) {
       if (error instanceof RangeError) throw new Refused(error.message);
       throw error;
@@ -124,13 +130,13 @@ export default class Jobs extends Resource {
       throw new Refused(known.state === 'done' ? 'the job is done' : 'the job has failed already');
     }
     // The daemon was restarted, or has forgotten it, or nobody has opened it: its script goes on.
-    const job = known ?? this.add(id, readText(packet.title, 'title', maxText).text ?? '', 0);
+    const job = known ?? this.add(id, readText(packet.title, 'title', maxText).text ?? '', openerOf(client));
     const now = Date.now();
     const told = job.take(report, this.settings, now);
     this.store.moved(job);
     this.wakeWithin(now);
-    const packetOut = known === undefined ? this.packetOf(job) : { opcode: kind, job: id, at: now, ...told };
-    return { delivered: this.to(id).sendPacket(packetOut), ...this.toldOfCut(cut) };
+    const text = known === undefined ? this.packetOf(job) : JSON.stringify({ opcode: kind, job: id, at: now, ...told });
+    return { delivered: this.to(id).send(text), ...this.toldOfCut(cut) };
   }
 
   private watch(client: Client, packet: Packet): NextFields | undefined {
@@ -138,7 +144,7 @@ export default class Jobs extends Resource {
     this.join(client, id);
     const job = this.store.find(id);
     if (job === undefined) throw new Refused('no such job');
-    client.sendPacket(this.packetOf(job));
+    client.send(this.packetOf(job));
     return undefined;
   }
 
@@ -163,22 +169,28 @@ export default class Jobs extends Resource {
    */
   private named(client: Client, packet: Packet): string {
     const { ticket } = client;
-    const id =
-      readId(packet.job, 'job') ?? (ticket === null ? undefined : readId(ticket.uuid, 'the uuid of the ticket'));
-    if (id === undefined) throw new Refused('job is missing: the id of a job');
-    if (ticket === null || this.server.may(client, { opcode: 'feedback', uuid: id })) return id;
-    const expired = ticket.expires * 1000 <= Date.now();
-    throw new Refused(expired ? 'the ticket has expired' : 'not allowed: the ticket is for another job');
+    const id = readId(packet.job, 'job');
+    if (ticket === null) {
+      if (id === undefined) throw new Refused('job is missing: the id of a job');
+      return id;
+    }
+    const own = readTicket(ticket);
+    if (own === null) {
+      throw new Refused('not allowed: the ticket is for feedback to a page, that of a job comes with open');
+    }
+    if (id !== undefined && id !== own.id) throw new Refused('not allowed: the ticket is for another job');
+    if (ticket.expires * 1000 <= Date.now()) throw new Refused('the ticket has expired');
+    return own.id;
   }
 
   /** @throws Refused if there are too many. */
-  private add(id: string, title: string, opener: number): Job {
+  private add(id: string, title: string, opener: number | null): Job {
     const now = Date.now();
     const job = new Job(id, title, opener, now);
     try {
       this.store.add(job);
     } catch (error) {
-      if (error instanceof Refused) this.seldom.note('keep', error.message);
+      if (error instanceof Refused) this.seldom.note(job.isWeb ? 'keep of web clients' : 'keep', error.message);
       throw error;
     }
     this.wakeWithin(now);
@@ -192,9 +204,9 @@ export default class Jobs extends Resource {
     throw new Refused(`you watch ${client.rooms.size} jobs, [limits] maxRooms allows no more: unwatch some`);
   }
 
-  /** The packet that tells all of a job. */
-  private packetOf(job: Job): Packet {
-    return { opcode: 'job', at: Date.now(), job: job.view() };
+  /** The packet that tells all of a job, as JSON. */
+  private packetOf(job: Job): string {
+    return `{"opcode":"job","at":${Date.now()},"job":${job.json()}}`;
   }
 
   private toldOfCut(cut: number): { cut?: number } {
@@ -234,4 +246,9 @@ export default class Jobs extends Resource {
 /** By its address or the key: it may report and list everything. */
 function isTrusted({ kind, ticket }: Client): boolean {
   return kind === 'tcp' && ticket === null;
+}
+
+/** Whose a job is that this client makes anew by a report: nobody gets more room by his ticket than he had. */
+function openerOf({ ticket }: Client): number | null {
+  return ticket !== null && readTicket(ticket)?.isWeb === true ? 0 : null;
 }

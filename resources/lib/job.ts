@@ -4,11 +4,13 @@ import type { JobSettings, JobState, JobSummary, JobView, LogLine, Report } from
 export class Job {
   readonly id: string;
   readonly title: string;
-  /** Socket ID of the web client that has opened it; 0: a backend has. */
-  readonly opener: number;
+  /** Socket ID of the web client that has opened it; 0: of one that has gone since; null: a backend has. */
+  readonly opener: number | null;
   readonly opened: number;
   state: JobState = 'waiting';
   changed: number;
+  /** Whether there was any report of it. */
+  reported = false;
   private percent: number | null = null;
   private text = '';
   private result: unknown;
@@ -16,8 +18,10 @@ export class Job {
   private log: LogLine[] = [];
   private logSize = 0;
   private logDropped = 0;
+  /** What {@link json} has said, as long as it is true: one who asks often gets much for little. */
+  private written: string | undefined;
 
-  constructor(id: string, title: string, opener: number, now: number) {
+  constructor(id: string, title: string, opener: number | null, now: number) {
     this.id = id;
     this.title = title;
     this.opener = opener;
@@ -29,9 +33,16 @@ export class Job {
     return this.ended !== null;
   }
 
+  /** Whether it is a web client's. */
+  get isWeb(): boolean {
+    return this.opener !== null;
+  }
+
   /** Takes a report. @returns what its watchers are told of it, beside opcode, job and time. */
   take({ kind, percent, text, result }: Report, settings: JobSettings, now: number): Record<string, unknown> {
     this.changed = now;
+    this.reported = true;
+    this.written = undefined;
     if (kind === 'log') {
       this.state = 'running';
       this.addLine({ at: now, text: text ?? '' }, settings);
@@ -47,6 +58,18 @@ export class Job {
       this.result = result;
     }
     return { percent: this.percent, text: this.text, ...(result === undefined ? {} : { result }) };
+  }
+
+  /** Nothing was heard of it for too long. */
+  stall(): void {
+    this.state = 'stalled';
+    this.written = undefined;
+  }
+
+  /** Its {@link view}, as JSON. */
+  json(): string {
+    this.written ??= JSON.stringify(this.view());
+    return this.written;
   }
 
   view(): JobView {

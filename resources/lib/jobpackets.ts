@@ -3,9 +3,11 @@ import type { Report, ReportKind } from './jobtypes.ts';
 import { Refused } from './jobstore.ts';
 
 /** An id: a UUID of version 4, which nobody can guess. */
-const ID = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
+export const ID = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
 /** What follows a text that was cut. */
 const ELLIPSIS = '…';
+/** Arrays and objects of a result that may be within each other: what writes JSON ends where the stack does. */
+const LEVELS = 100;
 
 /** A text, and how many bytes of it were cut off. */
 export interface CutText {
@@ -80,9 +82,17 @@ function readPercent(value: unknown): number | undefined {
 
 function readResult(value: unknown, most: number): unknown {
   if (value === undefined) return undefined;
+  if (isDeeper(value, LEVELS)) {
+    throw new Refused(`result is nested too deep, ${LEVELS} levels at most: the job is not done yet`);
+  }
   const bytes = Buffer.byteLength(JSON.stringify(value));
   if (bytes > most) {
     throw new Refused(`result has ${bytes} bytes as JSON, [jobs] maxText allows ${most}: the job is not done yet`);
   }
   return value;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }

@@ -12,14 +12,39 @@ export interface Due {
   readonly next: number | null;
 }
 
-/** All jobs, bounded in number and in time. Each group is in the order of the last reports, the oldest first. */
+/** The jobs of backends, or those of web clients. Each group is in the order of the last reports, the oldest first. */
+class Share {
+  /** Waiting or running. */
+  readonly live = new Set<Job>();
+  readonly stalled = new Set<Job>();
+  readonly ended = new Set<Job>();
+
+  get groups(): Set<Job>[] {
+    return [this.live, this.stalled, this.ended];
+  }
+  get size(): number {
+    return this.live.size + this.stalled.size + this.ended.size;
+  }
+
+  /** The one that nobody has reported yet, for longest. */
+  get unreported(): Job | undefined {
+    for (const group of [this.stalled, this.live]) {
+      for (const job of group) if (!job.reported) return job;
+    }
+    return undefined;
+  }
+}
+
+/** All jobs, bounded in number and in time. Web clients, of whom nobody knows who they are, have a share, and what they do takes nothing of backends. */
 export class JobStore {
   private readonly settings: JobSettings;
   private readonly all = new Map<string, Job>();
-  /** Waiting or running. */
-  private readonly live = new Set<Job>();
-  private readonly stalled = new Set<Job>();
-  private readonly ended = new Set<Job>();
+  private readonly web = new Share();
+  private readonly backends = new Share();
+  /** Never reported, and opened by web clients that have gone. */
+  private readonly abandoned = new Set<Job>();
+  /** Of the web clients that are open the jobs that have not ended, by socket ID. */
+  private readonly opened = new Map<number, Set<Job>>();
 
   constructor(settings: JobSettings) {
     this.settings = settings;
@@ -36,60 +61,123 @@ export class JobStore {
 
   /** How many jobs a web client has opened that have not ended. */
   openedBy(opener: number): number {
-    let count = 0;
-    for (const job of this.live) if (job.opener === opener) count++;
-    for (const job of this.stalled) if (job.opener === opener) count++;
-    return count;
+    return this.opened.get(opener)?.size ?? 0;
   }
 
-  /**
-   * Makes a job. Where there are too many, the one that ended first goes, or else the one that is stalled for longest.
-   * @throws Refused if all of them are waiting or running.
-   */
+  /** Makes a job. Where there are too many, another goes. @throws Refused if none can. */
   add(job: Job): void {
-    const { keep } = this.settings;
-    if (this.all.size >= keep) {
-      const [oldest] = this.ended.size > 0 ? this.ended : this.stalled;
-      if (oldest === undefined) throw new Refused(`${keep} jobs are waiting or running, [jobs] keep allows no more`);
-      this.remove(oldest);
-    }
+    this.makeRoom(job);
     this.all.set(job.id, job);
-    this.live.add(job);
+    this.shareOf(job).live.add(job);
+    if (!job.opener) return;
+    const opened = this.opened.get(job.opener) ?? new Set();
+    this.opened.set(job.opener, opened.add(job));
+  }
+
+  /** A web client has gone: its jobs of which nobody has heard are the first to go. It may be a page that is loaded again. */
+  left(opener: number): void {
+    for (const job of this.opened.get(opener) ?? []) if (!job.reported) this.abandoned.add(job);
+    this.opened.delete(opener);
   }
 
   /** It was reported: it stands last in its group, whichever that is now. */
   moved(job: Job): void {
     this.leave(job);
-    (job.hasEnded ? this.ended : this.live).add(job);
+    this.abandoned.delete(job);
+    const { ended, live } = this.shareOf(job);
+    (job.hasEnded ? ended : live).add(job);
+    if (job.hasEnded) this.disown(job);
   }
 
   /** Looks what has stalled, and forgets what is too old. */
   due(now: number): Due {
     const { stalled, keepTime } = this.settings;
-    const silent = takeUntil(this.live, now - stalled * 1000);
-    for (const job of silent) {
-      job.state = 'stalled';
-      this.stalled.add(job);
+    const silent: Job[] = [];
+    const deadlines: number[] = [];
+    for (const share of [this.backends, this.web]) {
+      for (const job of takeUntil(share.live, now - stalled * 1000)) {
+        job.stall();
+        share.stalled.add(job);
+        silent.push(job);
+      }
+      for (const group of [share.stalled, share.ended]) {
+        for (const job of takeUntil(group, now - keepTime * 1000)) this.remove(job);
+        deadlines.push(deadlineOf(group, keepTime));
+      }
+      deadlines.push(deadlineOf(share.live, stalled));
     }
-    for (const group of [this.stalled, this.ended]) {
-      for (const job of takeUntil(group, now - keepTime * 1000)) this.all.delete(job.id);
+    const next = Math.min(...deadlines);
+    return { stalled: silent, next: next === Infinity ? null : next };
+  }
+
+  /** @throws Refused */
+  private makeRoom({ isWeb }: Job): void {
+    const { keep } = this.settings;
+    const half = Math.ceil(keep / 2);
+    const isOver = isWeb && this.web.size >= half;
+    if (!isOver && this.all.size < keep) return;
+    const goes = isWeb ? this.leastOfWeb(half) : this.least();
+    if (goes !== undefined) {
+      this.remove(goes);
+    } else if (isOver) {
+      throw new Refused(
+        `${half} jobs of web clients are waiting or running, half of [jobs] keep: there can be no more`,
+      );
+    } else if (isWeb) {
+      throw new Refused(`${keep} jobs are known, all that [jobs] keep allows, and none of web clients that could go`);
+    } else {
+      throw new Refused(`${keep} jobs are waiting or running, [jobs] keep allows no more`);
     }
-    const deadlines = [
-      deadlineOf(this.live, stalled),
-      deadlineOf(this.stalled, keepTime),
-      deadlineOf(this.ended, keepTime),
-    ].filter((deadline) => deadline !== null);
-    return { stalled: silent, next: deadlines.length === 0 ? null : Math.min(...deadlines) };
+  }
+
+  /** What goes for a job of a web client: of backends only what has ended, and only above their half. */
+  private leastOfWeb(half: number): Job | undefined {
+    const { web, backends } = this;
+    const tooMany = this.web.size < half ? firstOf(backends.ended) : undefined;
+    return firstOf(this.abandoned) ?? firstOf(web.ended) ?? firstOf(web.stalled) ?? tooMany;
+  }
+
+  /** What goes for a job of a backend: what runs for a web client only where else it would be refused. */
+  private least(): Job | undefined {
+    const { web, backends } = this;
+    return (
+      firstOf(this.abandoned) ??
+      firstOf(web.ended) ??
+      web.unreported ??
+      firstOf(web.stalled) ??
+      firstOf(backends.ended) ??
+      firstOf(backends.stalled) ??
+      firstOf(web.live)
+    );
+  }
+
+  private shareOf({ isWeb }: Job): Share {
+    return isWeb ? this.web : this.backends;
   }
 
   private remove(job: Job): void {
     this.leave(job);
+    this.abandoned.delete(job);
+    this.disown(job);
     this.all.delete(job.id);
   }
 
   private leave(job: Job): void {
-    for (const group of [this.live, this.stalled, this.ended]) group.delete(job);
+    for (const group of this.shareOf(job).groups) group.delete(job);
   }
+
+  /** It counts no more for who has opened it. */
+  private disown(job: Job): void {
+    if (!job.opener) return;
+    const opened = this.opened.get(job.opener);
+    opened?.delete(job);
+    if (opened?.size === 0) this.opened.delete(job.opener);
+  }
+}
+
+function firstOf(group: Set<Job>): Job | undefined {
+  const [first] = group;
+  return first;
 }
 
 /** Takes out of a group those whose last report was at `until` or before. */
@@ -103,8 +191,8 @@ function takeUntil(group: Set<Job>, until: number): Job[] {
   return taken;
 }
 
-/** When something is due of the first of a group, `seconds` after its last report. */
-function deadlineOf(group: Set<Job>, seconds: number): number | null {
-  const [first] = group;
-  return first === undefined ? null : first.changed + seconds * 1000;
+/** When something is due of the first of a group, `seconds` after its last report; Infinity: there is none. */
+function deadlineOf(group: Set<Job>, seconds: number): number {
+  const first = firstOf(group);
+  return first === undefined ? Infinity : first.changed + seconds * 1000;
 }

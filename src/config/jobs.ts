@@ -10,7 +10,7 @@ export const JOBS_OPTIONS = [
     'jobs',
     'keep',
     { type: 'integer', default: 1000, min: 1, max: 100_000, unit: 'jobs', reloadable: false },
-    'The most jobs that are known. One more, and the oldest that has ended is forgotten, then the oldest that is stalled; if all others run, none can be opened.',
+    'The most jobs that are known. One more, and another is forgotten: of web clients, which have half of them at most, before any of a backend, and ended ones before stalled ones. If none can go, none can be opened.',
   ),
   row(
     'jobs',
@@ -46,6 +46,6 @@ export const JOBS_OPTIONS = [
     'jobs',
     'perClient',
     { type: 'integer', default: 20, min: 0, max: MANY, unit: 'jobs', reloadable: false },
-    'The most jobs that one web client may have opened and that have not ended. 0: web clients open none.',
+    'The most jobs that one web client may have opened and that have not ended; who connects again begins anew, within the half of keep. 0: web clients open none.',
   ),
 ] as const satisfies readonly Option[];

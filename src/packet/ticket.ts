@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /** What a ticket is good for: feedback to one client, for some time (PROTOCOL.md §5). */
 export interface Ticket {
-  /** Of the client that it is for. */
+  /** Of the client that it is for. One that no client can have makes it good for no feedback, but for what a resource knows by it: `job:ID`, at `/jobs`. */
   readonly uuid: string;
   /** Unix time in seconds: from then on it is good for nothing. */
   readonly expires: number;

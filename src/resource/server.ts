@@ -108,7 +108,7 @@ export interface Server {
   may(client: Client, packet: Packet): boolean;
   /**
    * A ticket: who shows it as `Authorization: Bearer TICKET` may send feedback to the client with `uuid`, and nothing else,
-   * at resources with `static tickets = true`.
+   * at resources with `static tickets = true`. What is no uuid of a client, such as `job:ID`, makes one for what a resource of yours knows by it.
    * @param ttl seconds that it is good for, at most `[tickets] maxTtl`, or Infinity for that; default 600.
    * @returns its text, which needs no escaping in a header, a URL or a shell, and when it expires, in Unix seconds.
    * @throws RangeError that says which of them cannot be.

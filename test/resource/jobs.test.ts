@@ -157,16 +157,35 @@ describe('who may report', () => {
     }
   });
 
-  test('the ticket that a page has for itself is good for one job, that of its uuid', async () => {
-    const bench = jobBench().mount(Default);
+  test('the ticket that a page has for itself is good for no job', async () => {
+    const bench = jobBench({ perClient: 0 }).mount(Default);
     const page = await bench.connect({}, '/');
     await page.say({ opcode: 'ticket' });
     const script = await withTicket(bench, String(page.packets[0].ticket));
-    expect(await script.say({ opcode: 'progress', percent: 1 })).toEqual({ ...NEXT, delivered: 0 });
-    expect(await script.say({ opcode: 'progress', percent: 1, job: ID })).toEqual(
-      error('not allowed: the ticket is for another job'),
-    );
-    expect(await stateOf(bench, page.uuid)).toMatchObject({ percent: 1, title: '' });
+    const wrong = 'not allowed: the ticket is for feedback to a page, that of a job comes with open';
+    for (const opcode of ['progress', 'log', 'done', 'failed', 'watch', 'unwatch']) {
+      for (const named of [{}, { job: page.uuid }, { job: ID }]) {
+        // oxlint-disable-next-line no-await-in-loop -- in order
+        expect(await script.say({ opcode, text: 'x', ...named })).toEqual(error(wrong));
+      }
+    }
+    const backend = await bench.connect({ scheme: 'tcp' }, '/');
+    await backend.say({ opcode: 'ticket', uuid: 'job:job-7' });
+    const odd = await withTicket(bench, String(backend.packets[0].ticket));
+    expect(await odd.say({ opcode: 'log', text: 'x' })).toEqual(error(wrong));
+    const lister = await bench.connect({ scheme: 'tcp' });
+    await lister.say({ opcode: 'list' });
+    expect(lister.packets[0]).toMatchObject({ jobs: [], more: 0 });
+  });
+
+  test('the ticket of a job is good for no feedback', async () => {
+    const bench = jobBench().mount(Default);
+    // A uuid may be chosen in tests alone: none that the daemon gives is that of a job.
+    const page = await bench.connect({ uuid: ID }, '/');
+    const { ticket } = await openJob(await bench.connect({ scheme: 'tcp' }), { id: ID });
+    const script = await bench.connect({ scheme: 'tcp', ticket }, '/');
+    expect(await script.say({ opcode: 'feedback', uuid: ID })).toEqual(error('not allowed'));
+    expect(page.received).toEqual([]);
   });
 });
 
@@ -279,5 +298,19 @@ describe('what is reported', () => {
       error('result has 65 bytes as JSON, [jobs] maxText allows 64: the job is not done yet'),
     );
     expect(await backend.say({ opcode: 'done', job: id, result: 'x'.repeat(62) })).toMatchObject({ delivered: 0 });
+  });
+
+  test('a result that is nested too deep is refused, and that is all', async () => {
+    const { bench, backend } = await jobRoom({ maxText: 65_536 });
+    const { id } = (await openJob(backend)).job;
+    const nested = (levels: number, inmost = ''): string => '['.repeat(levels) + inmost + ']'.repeat(levels);
+    const done = (result: string): string => `{"opcode":"done","job":"${id}","result":${result}}`;
+    const refused = error('result is nested too deep, 100 levels at most: the job is not done yet');
+    for (const result of [nested(101), nested(100, '{}'), nested(2000), nested(100_000), `{"a":${nested(100)}}`]) {
+      // oxlint-disable-next-line no-await-in-loop -- in order
+      expect(await backend.say(done(result))).toEqual(refused);
+    }
+    expect(await backend.say(done(nested(100, '1')))).toEqual({ ...NEXT, delivered: 0 });
+    expect([bench.log, backend.closed]).toEqual([[], null]);
   });
 });

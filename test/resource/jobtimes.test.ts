@@ -106,13 +106,10 @@ describe('what is kept', () => {
   });
 
   test('so many jobs: those that ended first go, then those stalled for longest; running ones stay', async () => {
-    const { bench, backend, page } = await jobRoom({ keep: 3 });
+    const { bench, backend } = await jobRoom({ keep: 3 });
     const jobs = [await open(backend, 'a'), await open(backend, 'b'), await open(backend, 'c')];
     const full = '3 jobs are waiting or running, [jobs] keep allows no more';
-    for (const client of [backend, page]) {
-      // oxlint-disable-next-line no-await-in-loop -- in order
-      expect(await client.say({ opcode: 'open', title: 'd' })).toEqual(error(full));
-    }
+    expect(await backend.say({ opcode: 'open', title: 'd' })).toEqual(error(full));
     const unknown = '6f1c1a52-5d0e-4d1b-9c7e-3f2a1b0c9d8e';
     expect(await backend.say({ opcode: 'log', job: unknown, text: 'x' })).toEqual(error(full));
     expect(bench.log).toEqual([`/jobs: ${full}`]);
@@ -152,7 +149,7 @@ describe('what is kept', () => {
 });
 
 describe('what one page may open', () => {
-  test('so many that have not ended; its jobs stay when it leaves', async () => {
+  test('so many that have not ended; those that were reported stay when it leaves', async () => {
     const { bench, page, backend } = await jobRoom({ perClient: 2 });
     const first = await open(page, 'a');
     await open(page, 'b');
@@ -167,7 +164,7 @@ describe('what one page may open', () => {
     jest.advanceTimersByTime(62_000);
     expect(await page.say({ opcode: 'open' })).toEqual(error(over));
     page.leave();
-    expect(await all(backend)).toEqual(['e stalled', 'd stalled', 'c stalled', 'b stalled', 'a done']);
+    expect(await all(backend)).toEqual(['d stalled', 'c stalled', 'a done']);
   });
 
   test('none with perClient=0', async () => {

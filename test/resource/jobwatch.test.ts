@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { Job } from '../../resources/lib/job.ts';
 import { error, jobRoom, NEXT, openJob } from '../support/jobroom.ts';
 
 const NOW = 1_700_000_000_000;
@@ -43,6 +44,30 @@ describe('watching', () => {
     expect(await page.say({ opcode: 'watch', job: idOf(100) })).toEqual(error(full));
     await page.say({ opcode: 'unwatch', job: idOf(7) });
     expect(await page.say({ opcode: 'watch', job: idOf(100) })).toEqual(error('no such job'));
+  });
+
+  test('often asked for, a state is written once, and anew whenever it has changed', async () => {
+    const { page, backend } = await jobRoom();
+    const { id } = (await openJob(page)).job;
+    const written = jest.spyOn(Job.prototype, 'view');
+    const ask = async (): Promise<unknown> => {
+      await backend.say({ opcode: 'watch', job: id });
+      return backend.packets.at(-1)?.job;
+    };
+    for (let n = 0; n < 50; n++) await ask(); // oxlint-disable-line no-await-in-loop
+    expect(written).toHaveBeenCalledTimes(0); // open has told it already
+    await backend.say({ opcode: 'log', job: id, text: 'one' });
+    expect(await ask()).toMatchObject({ state: 'running', log: [{ at: NOW, text: 'one' }] });
+    jest.advanceTimersByTime(62_000);
+    expect(await ask()).toMatchObject({ state: 'stalled' });
+    expect(backend.packets.at(-1)?.at).toBe(NOW + 62_000);
+    await backend.say({ opcode: 'progress', job: id, percent: 7 });
+    expect(await ask()).toMatchObject({ state: 'running', percent: 7 });
+    await ask();
+    await backend.say({ opcode: 'done', job: id, result: [1] });
+    expect(await ask()).toMatchObject({ state: 'done', percent: 100, result: [1] });
+    expect(written).toHaveBeenCalledTimes(4);
+    written.mockRestore();
   });
 
   test('a list of all, newest first, is for backends; it has an end', async () => {
