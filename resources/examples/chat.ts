@@ -1,7 +1,7 @@
 import { type Client, type NextFields, type Notice, type Packet, Resource } from 'websock';
+import { type Guest, People, type Person } from './lib/chatpeople.ts';
 import {
   excerpt,
-  foldName,
   MOST,
   mentionsIn,
   Outside,
@@ -16,25 +16,16 @@ import {
   Refusal,
   type Status,
 } from './lib/chatreading.ts';
-import { type Message, type Room, Rooms } from './lib/chatrooms.ts';
+import { type Message, Rooms } from './lib/chatrooms.ts';
 import { Pace } from './lib/pace.ts';
 
-/** What `client.data` holds of who has entered: plain JSON, so that it outlives a restart of the daemon. */
-interface Person {
-  /** Known to nobody else by anything but this: see `readAuthor`. */
-  readonly author: string;
-  name: string;
-  room: string;
-  status: Status;
-  note: string;
-  /** One of all carries everything that was said. */
-  rooms?: Room[];
-}
-
-type Guest = Client<Person>;
 type Answer = NextFields | undefined;
 
 const LOBBY = 'lobby';
+/** Milliseconds until everybody hears how many are in the rooms where this has changed: else each would cost so much as there are people. */
+const COUNT_AFTER = 500;
+/** What costs most: lists of people and rooms are sent, or everybody is told. */
+const MOVES = new Set(['enter', 'join', 'rooms']);
 
 /**
  * `/chat`: people with nicknames in rooms, who write to their room or to one another. The page is chat.html.
@@ -50,9 +41,11 @@ export default class Chat extends Resource {
   static override accepts = ['ws', 'wss'] as const;
 
   private readonly rooms = new Rooms();
-  /** By author. */
-  private readonly people = new Map<string, Guest>();
+  private readonly people = new People();
   private readonly pace = new Pace(MOST.burst, MOST.perSecond);
+  private readonly moves = new Pace(MOST.moves, MOST.movesPerSecond);
+  /** The rooms that another number of people is in, or that are gone. */
+  private readonly recount = new Set<string>();
   private readonly noted = new Map<string, number>();
   private adopted = false;
 
@@ -78,6 +71,9 @@ export default class Chat extends Resource {
     try {
       if (typeof message !== 'string') return this.takeFile(this.guest(client), message);
       const packet = this.getPacket(message);
+      if (MOVES.has(packet.opcode) && !this.moves.take(client.id)) {
+        throw new Refusal(`too fast: ${MOST.movesPerSecond} of these a second, please`);
+      }
       if (packet.opcode === 'enter') return this.enter(client, packet);
       const action = Object.hasOwn(this.actions, packet.opcode) ? this.actions[packet.opcode] : undefined;
       if (action === undefined) throw new Refusal('the chat does not know this opcode');
@@ -103,8 +99,9 @@ export default class Chat extends Resource {
   override onClose(client: Client): void {
     this.adopt(client);
     this.pace.forget(client.id);
+    this.moves.forget(client.id);
     if (!this.isGuest(client)) return;
-    this.people.delete(client.data.author);
+    this.people.remove(client);
     this.carry();
     this.gone(client, client.data.room);
   }
@@ -113,27 +110,35 @@ export default class Chat extends Resource {
 
   private enter(client: Client, packet: Packet): Answer {
     const [author, name, room] = [readAuthor(packet.key), readName(packet.name), readRoom(packet.room ?? LOBBY)];
-    const before = this.people.get(author);
+    const before = this.people.by(author);
     if (this.isGuest(client) && before !== client) throw new Refusal('you are in already, with another key');
     this.checkName(name, author);
-    if (before === undefined && this.people.size >= MOST.people)
-      throw this.full(`the chat is full: ${MOST.people} people`);
-    const { status, note } = before?.data ?? { status: 'here' as const, note: '' };
     if (before === client) {
-      before.data.name = name;
+      this.people.rename(before, name);
       return this.join(before, room);
     }
+    this.letIn(client, before);
     this.open(room, author);
+    const { status, note } = before?.data ?? { status: 'here' as const, note: '' };
     const guest = client as Guest;
     guest.data = { author, name, room, status, note };
-    this.people.set(author, guest);
     if (before !== undefined) {
       // The page was loaded again, or its network was lost without a word: it is the same person.
+      this.people.remove(before);
       this.tellRoom(before.data.room, { opcode: 'left', author });
       before.close(1000, 'you have come in from another page');
     }
+    this.people.add(guest);
     this.carry();
     return this.arrive(guest);
+  }
+
+  /** @throws Refusal where there are too many people, in all or of his address. */
+  private letIn({ ip }: Client, before: Guest | undefined): void {
+    if (before === undefined && this.people.size >= MOST.people)
+      throw this.full(`the chat is full: ${MOST.people} people`);
+    if (before?.ip !== ip && this.people.from(ip) >= MOST.perAddress)
+      throw this.full(`there are ${MOST.perAddress} people from ${ip} already`);
   }
 
   private join(guest: Guest, room: string): Answer {
@@ -141,7 +146,7 @@ export default class Chat extends Resource {
     const before = guest.data.room;
     if (room !== before) {
       guest.leave(before);
-      guest.data.room = room;
+      this.people.move(guest, room);
       this.gone(guest, before);
     }
     return this.arrive(guest);
@@ -175,12 +180,12 @@ export default class Chat extends Resource {
    * @throws Refusal where there are too many rooms, or too many people in this one.
    */
   private open(room: string, author: string): void {
-    const others = this.inRoom(room).filter(({ data }) => data.author !== author);
-    if (others.length >= MOST.inRoom) throw this.full(`${room} is full: ${MOST.inRoom} people`);
+    const isHere = this.people.by(author)?.data.room === room;
+    if (!isHere && this.people.in(room).size >= MOST.inRoom) throw this.full(`${room} is full: ${MOST.inRoom} people`);
     this.rooms.open(
       room,
-      (name) => name !== LOBBY && this.inRoom(name).length === 0,
-      (gone) => this.server.broadcast(JSON.stringify({ opcode: 'count', room: gone, people: null })),
+      (name) => name !== LOBBY && this.people.in(name).size === 0,
+      (gone) => this.count(gone),
     );
   }
 
@@ -209,17 +214,17 @@ export default class Chat extends Resource {
     for (const client of new Set([...this.server.clients.values(), one])) {
       if (client.path !== one.path || client.data === undefined) continue;
       const guest = client as Guest;
-      this.people.set(guest.data.author, guest);
+      this.people.add(guest);
       if (guest.data.rooms !== undefined) this.rooms.restore(guest.data.rooms);
       delete guest.data.rooms;
     }
-    for (const { data } of this.people.values()) this.open(data.room, data.author);
+    for (const { data } of this.people.all) this.open(data.room, data.author);
     this.carry();
   }
 
   /** The daemon keeps `client.data` over a restart, and nothing else of ours: so the first of us carries what was said. */
   private carry(): void {
-    const [first] = this.people.values();
+    const [first] = this.people.all;
     if (first !== undefined) first.data.rooms = this.rooms.all;
   }
 
@@ -227,7 +232,7 @@ export default class Chat extends Resource {
 
   private rename(guest: Guest, name: string): Answer {
     this.checkName(name, guest.data.author);
-    guest.data.name = name;
+    this.people.rename(guest, name);
     this.tellRoom(guest.data.room, { opcode: 'person', person: this.shown(guest) });
     return undefined;
   }
@@ -240,14 +245,13 @@ export default class Chat extends Resource {
 
   private typing(guest: Guest): Answer {
     const { room, author } = guest.data;
-    this.to(room)
-      .except(guest)
-      .send(JSON.stringify({ opcode: 'typing', author }), { droppable: true });
+    const others = this.to(room).except(guest);
+    others.send(JSON.stringify({ opcode: 'typing', author }), { droppable: true });
     return undefined;
   }
 
   private checkName(name: string, author: string): void {
-    const other = this.named(name);
+    const other = this.people.named(name);
     if (other !== undefined && other.data.author !== author)
       throw new Refusal(`${other.data.name} is here already: take another name`);
   }
@@ -295,7 +299,7 @@ export default class Chat extends Resource {
 
   /** To one person, in whatever room. Nobody keeps it. */
   private tell(guest: Guest, to: string, text: string): Answer {
-    const other = this.named(to);
+    const other = this.people.named(to);
     if (other === undefined) throw new Refusal(`${to} is not here`);
     if (other === guest) throw new Refusal('that is you');
     const { author, name } = guest.data;
@@ -313,9 +317,9 @@ export default class Chat extends Resource {
   }
 
   private mentionedIn(text: string): Guest[] {
-    const names = new Set(mentionsIn(text).slice(0, MOST.mentions).map(foldName));
-    if (names.size === 0) return [];
-    return [...this.people.values()].filter(({ data }) => names.has(foldName(data.name)));
+    const named = mentionsIn(text).slice(0, MOST.mentions);
+    const found = named.map((name) => this.people.named(name)).filter((other) => other !== undefined);
+    return [...new Set(found)];
   }
 
   // ---- files
@@ -346,15 +350,23 @@ export default class Chat extends Resource {
   }
 
   private listRooms(guest: Guest): Answer {
-    const rooms = this.rooms.all.map(({ name }) => ({ name, people: this.inRoom(name).length }));
+    const rooms = this.rooms.all.map(({ name }) => ({ name, people: this.people.in(name).size }));
     guest.sendPacket({ opcode: 'rooms', rooms });
     return undefined;
   }
 
-  /** To everybody, for the list of rooms: the next one makes up for one that was dropped. */
   private count(room: string): void {
-    const packet = { opcode: 'count', room, people: this.inRoom(room).length };
-    this.server.broadcast(JSON.stringify(packet), { droppable: true });
+    if (this.recount.size === 0) setTimeout(() => this.tellCounts(), COUNT_AFTER).unref();
+    this.recount.add(room);
+  }
+
+  /** To everybody, for the list of rooms: the next one makes up for one that was dropped. */
+  private tellCounts(): void {
+    for (const room of this.recount) {
+      const people = this.rooms.has(room) ? this.people.in(room).size : null;
+      this.server.broadcast(JSON.stringify({ opcode: 'count', room, people }), { droppable: true });
+    }
+    this.recount.clear();
   }
 
   // ---- looking up
@@ -367,16 +379,7 @@ export default class Chat extends Resource {
   /** Who was replaced by another page of his is none any more. */
   private isGuest(client: Client): client is Guest {
     const author = (client.data as Person | undefined)?.author;
-    return author !== undefined && this.people.get(author) === client;
-  }
-
-  private named(name: string): Guest | undefined {
-    const wanted = foldName(name);
-    return [...this.people.values()].find(({ data }) => foldName(data.name) === wanted);
-  }
-
-  private inRoom(room: string): Guest[] {
-    return [...this.people.values()].filter(({ data }) => data.room === room);
+    return author !== undefined && this.people.by(author) === client;
   }
 
   /** @throws Refusal */
@@ -387,7 +390,7 @@ export default class Chat extends Resource {
   }
 
   private peopleIn(room: string): object[] {
-    return this.inRoom(room).map((guest) => this.shown(guest));
+    return Array.from(this.people.in(room), (guest) => this.shown(guest));
   }
 
   private shown({ data, detached }: Guest): object {

@@ -1,4 +1,5 @@
 import { type Client, Resource } from 'websock';
+import { beginning } from './lib/beginning.ts';
 
 /** Characters of a name that are used. */
 const NAME = 40;
@@ -23,7 +24,7 @@ export default class Hello extends Resource {
       client.send(`Good bye, ${client.data ?? 'stranger'}!`);
       client.close();
     } else if (client.data === undefined) {
-      client.data = said.slice(0, NAME);
+      client.data = beginning(said, NAME);
       client.send(`Nice to meet you, ${client.data}. You come from ${client.ip}, by ${client.scheme}.`);
     } else {
       client.send(`I hear you, ${client.data}: ${said.length} characters. I know no more than this.`);

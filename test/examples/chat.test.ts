@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { MOST } from '../../resources/examples/lib/chatreading.ts';
 import {
   enter,
@@ -13,6 +13,8 @@ import {
   say,
   type Fields,
 } from '../support/chatguests.ts';
+
+afterEach(() => void jest.useRealTimers());
 
 describe('nicknames', () => {
   test('two are not the same, whatever their capitals; and a name is free again when its owner has gone', async () => {
@@ -60,7 +62,7 @@ describe('nicknames', () => {
     expect(ada.closed).toEqual({ code: 1000, reason: 'you have come in from another page' });
     expect(heard(bob).map(({ opcode }) => opcode)).toEqual(['left', 'person']);
     expect(await again.say({ opcode: 'edit', id, text: 'after' })).toEqual(NEXT);
-    expect((await roomFor(bench, 'Cy')).people).toMatchObject([{ name: 'Ada' }, { name: 'Bob' }, { name: 'Cy' }]);
+    expect((await roomFor(bench, 'Cy')).people).toMatchObject([{ name: 'Bob' }, { name: 'Ada' }, { name: 'Cy' }]);
   });
 
   test('a key is long, and stays', async () => {
@@ -83,14 +85,15 @@ describe('rooms', () => {
     expect(await ada.say({ opcode: 'join', room: 'Kitchen' })).toEqual(NEXT);
     expect(heard(bob)).toMatchObject([{ opcode: 'left' }]);
     expect(heard(cy)).toMatchObject([{ opcode: 'person', person: { name: 'Ada' } }]);
-    expect(heard(ada)).toMatchObject([{ opcode: 'room', room: 'kitchen', people: [{ name: 'Ada' }, { name: 'Cy' }] }]);
+    expect(heard(ada)).toMatchObject([{ opcode: 'room', room: 'kitchen', people: [{ name: 'Cy' }, { name: 'Ada' }] }]);
     await say(ada, 'in here');
     expect([said(bob).length, said(cy).length]).toEqual([0, 1]);
   });
 
-  test('the list of rooms, and how many are in each', async () => {
+  test('the list of rooms, and how many are in each; changes are told together', async () => {
+    jest.useFakeTimers();
     const bench = newBench();
-    const [ada] = [await guest(bench, 'Ada'), await guest(bench, 'Cy', 'kitchen')];
+    const [ada, cy] = [await guest(bench, 'Ada'), await guest(bench, 'Cy', 'kitchen')];
     await ada.say({ opcode: 'rooms' });
     expect(ada.packets.at(-1)).toEqual({
       opcode: 'rooms',
@@ -99,13 +102,22 @@ describe('rooms', () => {
         { name: 'kitchen', people: 1 },
       ],
     });
-    await ada.say({ opcode: 'join', room: 'attic' });
-    const counts = ada.packets.filter(({ opcode }) => opcode === 'count').map(({ room, people }) => [room, people]);
-    expect(counts).toEqual([
-      ['kitchen', 1],
+    const counts = () => cy.packets.flatMap(({ opcode, room, people }) => (opcode === 'count' ? [[room, people]] : []));
+    jest.advanceTimersByTime(1000);
+    cy.received.length = 0;
+    for (const room of ['attic', 'cellar', 'attic', 'cellar']) await ada.say({ opcode: 'join', room });
+    expect(counts()).toEqual([]);
+    jest.advanceTimersByTime(1000);
+    expect(counts()).toEqual([
       ['lobby', 0],
-      ['attic', 1],
+      ['attic', 0],
+      ['cellar', 1],
     ]);
+    ada.leave();
+    jest.advanceTimersByTime(1000);
+    expect(counts().at(-1)).toEqual(['cellar', 0]);
+    jest.advanceTimersByTime(10_000);
+    expect(counts()).toHaveLength(4);
   });
 
   test('of the last messages who joins gets 50, oldest first', async () => {
@@ -120,15 +132,17 @@ describe('rooms', () => {
   });
 
   test('one room too many: the longest forgotten that is empty goes, but no other, and not the lobby', async () => {
+    jest.useFakeTimers();
     const bench = newBench();
     const watcher = await guest(bench, 'Watcher', 'first');
     for (let n = 2; n <= MOST.rooms; n++) {
-      const client = await bench.connect();
+      const client = await bench.connect({ ip: `192.0.2.${n}` });
       await enter(client, `Guest ${n}`, `room ${n}`);
       if (n <= 3) client.leave();
     }
     const client = await bench.connect();
     expect(await enter(client, 'Ada', 'new one')).toEqual(NEXT);
+    jest.advanceTimersByTime(1000);
     const gone = watcher.packets.filter(({ people }) => people === null);
     expect(gone).toEqual([{ opcode: 'count', room: 'room 2', people: null }]);
     expect(await client.say({ opcode: 'join', room: 'room 4' })).toEqual(NEXT);
@@ -142,7 +156,7 @@ describe('rooms', () => {
 
   test('a full room', async () => {
     const bench = newBench();
-    for (let n = 0; n < MOST.inRoom; n++) await enter(await bench.connect(), `Guest ${n}`);
+    for (let n = 0; n < MOST.inRoom; n++) await enter(await bench.connect({ ip: `192.0.2.${n}` }), `Guest ${n}`);
     const client = await bench.connect();
     expect(await enter(client, 'Ada')).toEqual(refused('lobby is full: 200 people'));
     expect(await enter(client, 'Ada', 'kitchen')).toEqual(NEXT);
@@ -268,7 +282,7 @@ describe('what is said', () => {
     expect(heard(bob)).toEqual([{ opcode: 'deleted', room: 'lobby', id }]);
     expect((await roomFor(bench, 'Dan')).messages).toEqual([]);
     expect(await ada.say({ opcode: 'edit', id, text: 'x' })).toEqual(
-      refused('it is not among the last 50 messages of lobby any more'),
+      refused('it is not among the last messages of lobby any more'),
     );
   });
 
@@ -286,7 +300,7 @@ describe('what is said', () => {
       { text: 'really?', quote: { name: 'Ada', text: '' } },
     ]);
     expect(await bob.say({ opcode: 'say', text: 'x', quote: id })).toEqual(
-      refused('it is not among the last 50 messages of lobby any more'),
+      refused('it is not among the last messages of lobby any more'),
     );
   });
 });

@@ -27,7 +27,7 @@ describe('what is not taken', () => {
     [{ opcode: 'edit', text: 'x' }, 'which message? It is named by its id, a number'],
     [{ opcode: 'join', room: 'x'.repeat(33) }, 'the name of a room has at most 32 characters, not 33'],
     [{ opcode: 'join' }, 'the name of a room is missing'],
-    [{ opcode: 'file', id: 7 }, 'it is not among the last 50 messages of lobby any more'],
+    [{ opcode: 'file', id: 7 }, 'it is not among the last messages of lobby any more'],
     [{ opcode: 'constructor' }, 'the chat does not know this opcode'],
     [{ opcode: '__proto__' }, 'the chat does not know this opcode'],
   ])('%j is refused', async (packet, error) => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { beginning, ownCopy } from './beginning.ts';
 
 /** The most of everything that somebody can make grow. Change what you like; the page is told them. */
 export const MOST = {
@@ -14,15 +15,20 @@ export const MOST = {
   files: 8 * 1024 * 1024,
   /** Names in one message that notify. */
   mentions: 10,
-  /** Messages that a room keeps. */
+  /** Messages that a room keeps, and bytes of those of all rooms together, as JSON. */
   history: 50,
+  said: 2 * 1024 * 1024,
   rooms: 100,
-  /** People in a room, and in all rooms together. */
+  /** People in a room, in all rooms together, and of one address: loopback too, for behind a proxy that is not trusted everybody has it. */
   inRoom: 200,
   people: 1000,
+  perAddress: 50,
   /** What somebody may send at once, and each second after that. */
   burst: 60,
   perSecond: 5,
+  /** How often of these he may `enter`, `join` and ask for `rooms`: these cost most. */
+  moves: 12,
+  movesPerSecond: 1,
 } as const;
 
 const STATUSES = ['here', 'away', 'busy'] as const;
@@ -36,6 +42,14 @@ export class Outside extends Refusal {}
 
 /** What nobody sees, or what turns the writing of others around. */
 const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/u;
+/** Some letters, signs and marks are made to be seen by nobody as well; in an emoji of a note or a text they choose its colour. */
+const BLANK = /[\p{Default_Ignorable_Code_Point}\u2800]/u;
+const SHOWN = /(?![\p{Default_Ignorable_Code_Point}\u2800])[\p{L}\p{N}\p{P}\p{S}]/u;
+/** What texts are rid of: control characters, and those that turn around what follows. */
+// oxlint-disable-next-line no-control-regex -- they are taken out
+const REMOVED = /[\0-\x08\x0B-\x1F\x7F-\x9F\u202A-\u202E\u2066-\u2069]/g;
+/** Writings whose letters pass for one another's. A name in one of them alone may still look like one in another. */
+const WRITINGS = [/\p{Script=Latin}/u, /\p{Script=Cyrillic}/u, /\p{Script=Greek}/u];
 /** Marks upon marks climb over the lines above. */
 const PILE = /\p{M}{3}/u;
 
@@ -44,16 +58,14 @@ const PILE = /\p{M}{3}/u;
  * @throws Refusal that says what is wrong with it.
  */
 export function readName(value: unknown): string {
-  const name = readLine(value, 'a name', MOST.name);
-  if (/[{}]/.test(name)) throw new Refusal('a name has no braces: {name} is how it is mentioned');
-  return name;
+  const { line } = readTitle(value, 'a name', MOST.name, 2 * MOST.name);
+  if (/[{}]/.test(line)) throw new Refusal('a name has no braces: {name} is how it is mentioned');
+  return line;
 }
 
-/** A room is called by its name in small letters. @throws Refusal */
+/** A room is called by its folded name. @throws Refusal */
 export function readRoom(value: unknown): string {
-  const room = readLine(value, 'the name of a room', MOST.room).toLowerCase();
-  if (room.length > MOST.room) throw new Refusal(`the name of a room has at most ${MOST.room} characters`);
-  return room;
+  return readTitle(value, 'the name of a room', MOST.room, MOST.room).folded;
 }
 
 /** What stands beside a name; may be empty. @throws Refusal */
@@ -74,10 +86,9 @@ export function readText(value: unknown): string {
   if (value.length > MOST.text) {
     throw new Refusal(`a message has at most ${MOST.text} characters, this one has ${value.length}`);
   }
-  // oxlint-disable-next-line no-control-regex -- they are taken out
-  const text = value.replace(/[\0-\x08\x0B-\x1F\x7F-\x9F]/g, '').trim();
-  if (text === '') throw new Refusal('the message is empty');
-  return text;
+  const text = value.replace(REMOVED, '').trim();
+  if (!SHOWN.test(text)) throw new Refusal('the message is empty');
+  return ownCopy(text);
 }
 
 /** The number of a message. @throws Refusal */
@@ -133,13 +144,25 @@ export function mentionsIn(text: string): string[] {
 
 /** Names are the same one if this is the same. */
 export function foldName(name: string): string {
-  return name.normalize('NFKC').trim().toLowerCase();
+  return name.normalize('NFKC').toLowerCase().normalize('NFKC').trim().replace(/\s+/g, ' ');
 }
 
 /** The beginning of a text, in one line. */
 export function excerpt(text: string): string {
   const line = text.replace(/\s+/g, ' ');
-  return line.length > MOST.quote ? `${line.slice(0, MOST.quote - 1)}…` : line;
+  return line.length > MOST.quote ? `${beginning(line, MOST.quote - 1)}…` : line;
+}
+
+/** What somebody or something is called: a line that can be seen, and told from others. */
+function readTitle(value: unknown, what: string, most: number, mostFolded: number): { line: string; folded: string } {
+  const line = readLine(value, what, most);
+  const folded = foldName(line);
+  if (BLANK.test(line) || !SHOWN.test(folded)) throw new Refusal(`${what} has only characters that can be seen`);
+  if (folded.length > mostFolded) throw new Refusal(`${what} is too long where its characters are written out`);
+  if (WRITINGS.filter((writing) => writing.test(folded)).length > 1) {
+    throw new Refusal(`${what} is in one writing: Latin, Cyrillic or Greek letters, not several of them`);
+  }
+  return { line, folded };
 }
 
 function readLine(value: unknown, what: string, most: number): string {

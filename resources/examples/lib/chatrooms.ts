@@ -30,13 +30,21 @@ export class Rooms {
   readonly all: Room[] = [];
   private lastId = 0;
   /** The bytes of files, by the id of their message, oldest first. A restart forgets them. */
-  private readonly files = new Map<number, Buffer>();
+  private readonly files = new Map<number, Uint8Array>();
   private fileBytes = 0;
+  /** Bytes of messages, as JSON: of each, of those of each room, and of all. */
+  private readonly sizes = new Map<Message, number>();
+  private readonly roomSizes = new Map<Room, number>();
+  private said = 0;
 
   /** What the daemon before this one knew. */
   restore(rooms: Room[]): void {
     this.all.push(...rooms);
-    for (const { messages } of rooms) this.lastId = Math.max(this.lastId, ...messages.map(({ id }) => id));
+    for (const room of rooms) {
+      for (const message of room.messages) this.measure(room, message);
+      this.lastId = Math.max(this.lastId, ...room.messages.map(({ id }) => id));
+    }
+    this.shrink();
   }
 
   /**
@@ -61,6 +69,10 @@ export class Rooms {
     this.all.push({ name, messages: [] });
   }
 
+  has(name: string): boolean {
+    return this.all.some((one) => one.name === name);
+  }
+
   /** The room that somebody is in, so it is there. */
   of({ room }: { room: string }): Room {
     const found = this.all.find(({ name }) => name === room);
@@ -72,7 +84,9 @@ export class Rooms {
     this.lastId = Math.max(Date.now(), this.lastId + 1);
     const added = { id: this.lastId, ...message };
     room.messages.push(added);
-    if (room.messages.length > MOST.history) this.forget(room.messages.shift() as Message);
+    if (room.messages.length > MOST.history) this.forgetOldest(room);
+    this.measure(room, added);
+    this.shrink();
     if (bytes !== undefined) this.keep(added.id, bytes);
     return added;
   }
@@ -80,8 +94,7 @@ export class Rooms {
   /** @throws Refusal */
   find(room: Room, id: number): Message {
     const message = room.messages.find((one) => one.id === id);
-    if (message === undefined)
-      throw new Refusal(`it is not among the last ${MOST.history} messages of ${room.name} any more`);
+    if (message === undefined) throw new Refusal(`it is not among the last messages of ${room.name} any more`);
     return message;
   }
 
@@ -95,18 +108,20 @@ export class Rooms {
     message.text = text;
     message.mentions = mentions;
     message.edited = Date.now();
-    requote(room, message.id, excerpt(text));
+    this.measure(room, message);
+    this.requote(room, message.id, excerpt(text));
+    this.shrink();
   }
 
   /** It is gone from quotes as well. */
   delete(room: Room, message: Message): void {
     room.messages.splice(room.messages.indexOf(message), 1);
-    this.forget(message);
-    requote(room, message.id, '');
+    this.forget(room, message);
+    this.requote(room, message.id, '');
   }
 
   /** @throws Refusal */
-  fileOf({ id, file }: Message): Buffer {
+  fileOf({ id, file }: Message): Uint8Array {
     const bytes = this.files.get(id);
     if (file === undefined) throw new Refusal('that message is no file');
     if (bytes === undefined) throw new Refusal(`${file.name} is not kept any more: ask for it to be sent again`);
@@ -114,7 +129,8 @@ export class Rooms {
   }
 
   private keep(id: number, bytes: Buffer): void {
-    this.files.set(id, bytes);
+    // A copy: a part of a message keeps all the memory that it came in.
+    this.files.set(id, new Uint8Array(bytes));
     this.fileBytes += bytes.length;
     for (const oldest of this.files.keys()) {
       if (this.fileBytes <= MOST.files) break;
@@ -122,8 +138,42 @@ export class Rooms {
     }
   }
 
-  private forget({ id }: Message): void {
-    this.drop(id);
+  private requote(room: Room, id: number, text: string): void {
+    for (const message of room.messages) {
+      if (message.quote?.id !== id) continue;
+      message.quote.text = text;
+      this.measure(room, message);
+    }
+  }
+
+  /** It is new, or other than it was. */
+  private measure(room: Room, message: Message): void {
+    this.count(room, message, Buffer.byteLength(JSON.stringify(message)) + 1);
+  }
+
+  private count(room: Room, message: Message, bytes: number): void {
+    const more = bytes - (this.sizes.get(message) ?? 0);
+    this.sizes.set(message, bytes);
+    this.roomSizes.set(room, (this.roomSizes.get(room) ?? 0) + more);
+    this.said += more;
+  }
+
+  /** Who says much pushes out what was said in his room, and not in those where little is. */
+  private shrink(): void {
+    while (this.said > MOST.said) {
+      const [[fullest]] = [...this.roomSizes].toSorted(([, a], [, b]) => b - a);
+      this.forgetOldest(fullest);
+    }
+  }
+
+  private forgetOldest(room: Room): void {
+    this.forget(room, room.messages.shift() as Message);
+  }
+
+  private forget(room: Room, message: Message): void {
+    this.count(room, message, 0);
+    this.sizes.delete(message);
+    this.drop(message.id);
   }
 
   private drop(id: number): void {
@@ -132,11 +182,8 @@ export class Rooms {
   }
 
   private remove(room: Room): void {
-    for (const message of room.messages) this.forget(message);
+    for (const message of room.messages) this.forget(room, message);
+    this.roomSizes.delete(room);
     this.all.splice(this.all.indexOf(room), 1);
   }
-}
-
-function requote(room: Room, id: number, text: string): void {
-  for (const { quote } of room.messages) if (quote?.id === id) quote.text = text;
 }
