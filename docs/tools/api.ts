@@ -47,6 +47,9 @@ async function read(
   internal: string[],
 ): Promise<{ modules: DeclarationReflection[]; problems: string[] }> {
   const app = await Application.bootstrap({
+    // Wherever the sources come from, an archive for one.
+    disableGit: true,
+    sourceLinkTemplate: '{path}',
     entryPoints: files.map((file) => resolve(ROOT, file)),
     tsconfig: join(ROOT, 'docs/tools/tsconfig.json'),
     readme: 'none',
