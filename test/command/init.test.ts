@@ -18,6 +18,7 @@ const FILES = [
   'resources/lib/jobpackets.ts',
   'resources/lib/jobpage.ts',
   'resources/lib/jobstore.ts',
+  'resources/lib/jobticket.ts',
   'resources/lib/jobtypes.ts',
   'resources/lib/opcodes.ts',
   'resources/lib/seldom.ts',
