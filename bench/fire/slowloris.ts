@@ -110,7 +110,7 @@ export const slowloris: Scenario = {
     say(
       `  p99 ${ms(before.p99)} before, ${ms(held.p99)} while they are held, ${ms(ending.p99)} while they are thrown out`,
     );
-    say('  at a daemon that nobody attacks → here: while they arrive, while they are held; then here, before → held and after:');
+    say('  at the other daemon → here, while they arrive and are held; then here, before → held and after:');
     honest.claimP99(aloof, arriving);
     honest.claimP99(unharmed, held);
     honest.claimP99(before, held);
