@@ -17,8 +17,8 @@ export const INIT: Command = {
   about: `Makes what an installation begins with, in dir (default: here):
 
   websock.ini         every option with its default and what it means
-  resources/          /, /web, /php and /jobs, and hello.mjs, an app of your own to change
-  test/               the test of hello.mjs: node --test
+  resources/          /, /web, /php and /jobs, and greet.mjs, an app of your own to change
+  test/               the test of greet.mjs: node --test
   websock.service     a unit for systemd; its first lines say how to install it
   node_modules/       a link to this websock, for the tests and your editor
 
@@ -57,8 +57,8 @@ function fill(files: NewFiles): void {
   for (const name of readdirSync(join(PACKAGE, 'resources/lib')).toSorted()) {
     files.write(`resources/lib/${name}`, textOf(`resources/lib/${name}`));
   }
-  copyResource(files, join(PACKAGE, 'init/resources/hello.mjs'));
-  files.write('test/hello.test.mjs', textOf('init/test/hello.test.mjs'));
+  copyResource(files, join(PACKAGE, 'init/resources/greet.mjs'));
+  files.write('test/greet.test.mjs', textOf('init/test/greet.test.mjs'));
   const places = { node: process.execPath, run: RUN, ini: join(files.dir, 'websock.ini'), package: PACKAGE };
   files.write('websock.service', unitText(textOf('systemd/websock.service'), places));
   linkPackage(files);

@@ -22,8 +22,8 @@ const FILES = [
   'resources/lib/jobtypes.ts',
   'resources/lib/opcodes.ts',
   'resources/lib/seldom.ts',
-  'resources/hello.mjs',
-  'test/hello.test.mjs',
+  'resources/greet.mjs',
+  'test/greet.test.mjs',
   'websock.service',
 ];
 const RUN = join(ROOT, 'dist/run.js');
@@ -53,8 +53,12 @@ describe('websock init', () => {
     const check = await run(process.execPath, [RUN, '--check'], '', { cwd: app });
     expect(check).toMatchObject({ code: 0, stderr: '' });
     expect(check.stdout).toContain(`configuration: ${app}/websock.ini\n`);
-    for (const path of ['/', '/web', '/php', '/jobs', '/hello'])
+    for (const path of ['/', '/web', '/php', '/jobs', '/greet'])
       expect(check.stdout).toContain(`resource: ${path} for `);
+
+    // None of them has its path taken by what was made.
+    const examples = await run(process.execPath, [RUN, '--check', '--examples', 'all'], '', { cwd: app });
+    expect(examples).toMatchObject({ code: 0, stderr: '', stdout: expect.not.stringContaining('warning') });
 
     const tested = await run(process.execPath, ['--test'], '', { cwd: app });
     expect(tested.stdout).toMatch(/(?:#|ℹ) pass 2\n(?:#|ℹ) fail 0\n/);
@@ -63,7 +67,7 @@ describe('websock init', () => {
 
   test('its test notices when the app is broken', async () => {
     await websock('init');
-    writeFileSync(join(dir, 'resources/hello.mjs'), textOf('resources/hello.mjs').replace('Hello, ', 'Bye, '));
+    writeFileSync(join(dir, 'resources/greet.mjs'), textOf('resources/greet.mjs').replace('Hello, ', 'Bye, '));
     const tested = await run(process.execPath, ['--test'], '', { cwd: dir });
     expect(tested.code).toBe(1);
     expect(tested.stdout).toContain('Bye, Ada!');
@@ -99,12 +103,12 @@ describe('websock init', () => {
     const first = await websock('init');
     expect(first.stdout).toMatch(/^left {2}websock\.ini: it was there\nmade {2}resources\/default\.ts\n/);
     expect(first.stdout).toContain(`\nRun it:   node ${RUN} -console\n`);
-    writeFileSync(join(dir, 'resources/hello.mjs'), '// mine');
+    writeFileSync(join(dir, 'resources/greet.mjs'), '// mine');
     const second = await websock('init');
     expect(second.code).toBe(0);
     expect(second.stdout).not.toContain('made');
     expect(second.stdout.match(/^left {2}[^:\n]+/gm)).toHaveLength(FILES.length + 1);
-    expect([textOf('websock.ini'), textOf('resources/hello.mjs')]).toEqual([
+    expect([textOf('websock.ini'), textOf('resources/greet.mjs')]).toEqual([
       "adress='ws://localhost:9000'\n",
       '// mine',
     ]);
@@ -117,7 +121,7 @@ describe('websock init', () => {
     expect(stdout).toContain('left  resources/web.ts: web.js is there\n');
     expect(readdirSync(join(dir, 'resources')).toSorted()).toEqual([
       'default.ts',
-      'hello.mjs',
+      'greet.mjs',
       'jobs.ts',
       'lib',
       'php.ts',

@@ -1,10 +1,10 @@
 import { Resource } from 'websock';
 
 /**
- * Clients of /hello greet each other: {"opcode":"hello","name":"Ada"} is answered, and everybody else at /hello is told.
+ * Clients of /greet greet each other: {"opcode":"hello","name":"Ada"} is answered, and everybody else at /greet is told.
  * What else a resource can do: resources/README.md of websock.
  */
-export default class Hello extends Resource {
+export default class Greet extends Resource {
   onData(client, message) {
     // A JSON object with an opcode, or the client is closed with 1007.
     const packet = this.getPacket(message);

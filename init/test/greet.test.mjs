@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TestBench } from 'websock/testing';
-import Hello from '../resources/hello.mjs';
+import Greet from '../resources/greet.mjs';
 
 test('who says hello is greeted, and the others are told', async () => {
-  const bench = new TestBench().mount(Hello, '/hello');
+  const bench = new TestBench().mount(Greet, '/greet');
   const ada = await bench.connect();
   const bob = await bench.connect();
 
@@ -16,7 +16,7 @@ test('who says hello is greeted, and the others are told', async () => {
 });
 
 test('another opcode has no effect, and the sender learns why', async () => {
-  const bench = new TestBench().mount(Hello, '/hello');
+  const bench = new TestBench().mount(Greet, '/greet');
   const ada = await bench.connect();
 
   const next = await ada.say({ opcode: 'wave' });
