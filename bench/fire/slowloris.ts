@@ -76,6 +76,8 @@ export const slowloris: Scenario = {
     const left = await target.filesUntil((files) => files <= empty, SLACK);
     claim(`a first wave that is killed is noticed within ${SLACK} s`, !Number.isNaN(left));
     const healthy = await target.health();
+    // What waited while garbage was collected for that is none of what is compared.
+    await sleep(1);
     await honest.take('warm-up');
     await sleep(secs);
     const before = await honest.take('before');
@@ -105,16 +107,17 @@ export const slowloris: Scenario = {
     claimLogged(context, target.logged(), each);
     await sleep(secs);
     const after = await honest.take('after');
-    // The attackers' programs and the kernel take of the machine what they take, whomever they come to: so it is compared with the other
-    // daemon at the same time. That one waits for the CPU as well, so what counts in the end is before → held.
     say(
       `  p99 ${ms(before.p99)} before, ${ms(held.p99)} while they are held, ${ms(ending.p99)} while they are thrown out`,
     );
-    say('  at the other daemon → here, while they arrive and are held; then here, before → held and after:');
+    say('  while nobody attacks → while they are held; before → after:');
+    // Something else on the machine may have got in the way of one of the two: it is no excuse.
+    honest.claimP99(before.p99 < after.p99 ? before : after, held);
+    honest.claimP99(before, after);
+    // To take in that many is work for the machine, whomever they come to: who is with another daemon waits as well.
+    say('  at the daemon that nobody attacks → here, while they arrive and are held:');
     honest.claimP99(aloof, arriving);
     honest.claimP99(unharmed, held);
-    honest.claimP99(before, held);
-    honest.claimP99(before, after);
     claimUnchanged(context, healthy, await target.health());
     claimQuiet(context, target);
     await honest.stop();

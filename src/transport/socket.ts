@@ -6,8 +6,11 @@ import { type PutOff, SOON_MOST, turn } from './turn.ts';
 export const NOBODY: Reader = { onBytes() {}, onBehind() {}, onDrain() {}, onEnd() {}, onFinish() {}, onClose() {} };
 
 const SELF = Symbol('transport socket');
-/** What Node's handle of a socket knows of its writes. */
+/** What Node's handle of a socket knows of its writes, and how it is kept from reading. */
 interface Handle {
+  reading?: boolean;
+  readStop?(): void;
+  readStart?(): void;
   bytesWritten?: number;
   writeQueueSize?: number;
   _parent?: Handle;
@@ -36,7 +39,7 @@ function onClose(this: Owned): void {
   if (self !== undefined) self.reader.onClose(self.failure);
 }
 
-/** A `net.Socket` or `TLSSocket` as a TransportSocket: the public API of Node alone. */
+/** A `net.Socket` or `TLSSocket` as a TransportSocket: the public API of Node, and where its handle is there, what that does better. */
 export class StreamSocket implements TransportSocket, PutOff {
   readonly ip: string;
   readonly port: number;
@@ -49,6 +52,8 @@ export class StreamSocket implements TransportSocket, PutOff {
   private readonly stream: Owned;
   /** What `writeSoon` has put off: then it is one of those that wait for the end of the turn. */
   private later = '';
+  /** The kernel keeps what comes. */
+  private stopped = false;
 
   /**
    * @param ip address of the peer, from {@link peerAddress}, or of the client that a PROXY header names.
@@ -130,10 +135,18 @@ export class StreamSocket implements TransportSocket, PutOff {
   }
 
   pause(): void {
-    this.stream.pause();
+    const { stream } = this;
+    stream.pause();
+    // By public API a paused stream reads on until it is full, and keeps each read by itself: byte by byte, two hundred times what is sent.
+    // oxlint-disable-next-line no-underscore-dangle
+    const handle = stream._handle;
+    if (this.stopped || handle?.reading !== true || handle.readStop === undefined) return;
+    this.stopped = true;
+    handle.readStop();
   }
 
   resume(): void {
+    this.readOn();
     this.stream.resume();
   }
 
@@ -151,6 +164,7 @@ export class StreamSocket implements TransportSocket, PutOff {
     const { stream } = this;
     this.writeNow();
     stream.pause();
+    this.readOn();
     stream.off('data', onData);
     stream.off('drain', onDrain);
     stream.off('end', onEnd);
@@ -158,6 +172,13 @@ export class StreamSocket implements TransportSocket, PutOff {
     stream.off('error', onError);
     if (head.length > 0) stream.unshift(Buffer.from(head));
     return stream;
+  }
+
+  private readOn(): void {
+    if (!this.stopped) return;
+    this.stopped = false;
+    // oxlint-disable-next-line no-underscore-dangle
+    this.stream._handle?.readStart?.();
   }
 }
 

@@ -6,6 +6,8 @@ const LF = 10;
 const CR = 13;
 const SPACE = 32;
 const NO_BYTES = Buffer.alloc(0);
+/** Bytes that are reserved at least for a line that comes in pieces. */
+const LEAST = 64;
 const LINE_END = /[\r\n]/g;
 
 /** One message per line of UTF-8, LF or CRLF (PROTOCOL.md §6). There are no control frames and no binary messages. */
@@ -79,9 +81,8 @@ export class LineEngine extends HeldDecoder implements Engine {
   private keep(b: Buffer, from: number, to: number): void {
     const need = this.filled + to - from;
     if (need > this.line.length) {
-      const larger = Buffer.allocUnsafeSlow(
-        Math.max(need, Math.min(this.line.length * 2, this.options.maxPayload + 1)),
-      );
+      const ahead = Math.min(Math.max(this.line.length * 2, LEAST), this.options.maxPayload + 1);
+      const larger = Buffer.allocUnsafeSlow(Math.max(need, ahead));
       this.line.copy(larger, 0, 0, this.filled);
       this.line = larger;
     }

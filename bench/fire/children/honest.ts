@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { serve } from '../child.ts';
 import { frame, ServerReader, upgrade } from '../wire.ts';
+import { pace } from './pace.ts';
 
 export interface HonestOrder {
   readonly host: string;
@@ -83,23 +84,6 @@ class Client {
   }
 }
 
-/** Sends for all, one after the other, so that each has its turn once in `interval`. */
-function pace({ interval }: HonestOrder): void {
-  let turn = clients.values();
-  let due = performance.now();
-  setInterval(() => {
-    const now = performance.now();
-    for (; due <= now; due += interval / Math.max(clients.size, 1)) {
-      let { value } = turn.next();
-      if (value === undefined) {
-        turn = clients.values();
-        ({ value } = turn.next());
-      }
-      value?.send();
-    }
-  }, 1);
-}
-
 function report(): HonestReport {
   const sorted = Float64Array.from(latencies).toSorted();
   const at = (part: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
@@ -115,6 +99,6 @@ function report(): HonestReport {
 serve(async (order: HonestOrder | { take: true }) => {
   if ('take' in order) return report();
   await Promise.all(Array.from({ length: order.clients }, () => Client.open(order)));
-  pace(order);
+  pace(clients, order.interval, (client) => client.send());
   return clients.size;
 });

@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { serve } from '../child.ts';
 import { frame, frameHeader, upgrade } from '../wire.ts';
+import { pace } from './pace.ts';
 
 export type Shape = 'hello' | 'head' | 'header' | 'payload' | 'unread' | 'line' | 'body';
 
@@ -59,12 +60,14 @@ class Slow {
   isConnecting = true;
   private readonly socket: Socket;
   private readonly bytes: Buffer;
-  private readonly ticker: NodeJS.Timeout;
+  /** Those of its shape that have more to say. */
+  private readonly talking: Set<Slow>;
   private at = 0;
 
-  constructor({ port, shape, from, beat }: SlowOrder, onError: (error: string) => void) {
+  constructor({ port, shape, from }: SlowOrder, talking: Set<Slow>, onError: (error: string) => void) {
     const { first, slowly } = SHAPES[shape];
     this.bytes = slowly;
+    this.talking = talking.add(this);
     this.socket = connect({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true });
     this.socket.setNoDelay(true);
     // Who does not read hears of no end either: its own writes tell it.
@@ -79,18 +82,18 @@ class Slow {
     });
     this.socket.on('end', () => this.end());
     this.socket.on('close', () => this.end());
-    this.ticker = setInterval(() => this.tick(shape === 'unread'), beat * 1000);
   }
 
-  private tick(endless: boolean): void {
-    if (endless) this.socket.write(frame('x'));
+  /** Says its next byte. */
+  tick(): void {
+    if (this.bytes.length === 0) this.socket.write(frame('x'));
     else if (this.at < this.bytes.length) this.socket.write(this.bytes.subarray(this.at, ++this.at));
   }
 
   private end(): void {
     if (this.ended !== 0) return;
     this.ended = performance.now();
-    clearInterval(this.ticker);
+    this.talking.delete(this);
     this.socket.end();
   }
 }
@@ -114,8 +117,10 @@ function report(): SlowReport[] {
 
 serve(async (order: SlowOrder | { report: true }) => {
   if ('report' in order) return report();
-  const { shape, clients, within } = order;
+  const { shape, clients, within, beat } = order;
   const all: Slow[] = [];
+  const talking = new Set<Slow>();
+  pace(talking, beat * 1000, (one) => one.tick());
   const errors: string[] = [];
   waves.push({ shape, all, errors });
   const began = performance.now();
@@ -123,7 +128,7 @@ serve(async (order: SlowOrder | { report: true }) => {
     const due = began + (within * 1000 * i) / clients;
     // oxlint-disable-next-line no-await-in-loop -- they come one after the other
     if (performance.now() < due) await new Promise((done) => setTimeout(done, due - performance.now()));
-    all.push(new Slow(order, (error) => errors.push(error)));
+    all.push(new Slow(order, talking, (error) => errors.push(error)));
   }
   // Until the last of them has been accepted, or not.
   // oxlint-disable-next-line no-await-in-loop -- one look after the other
