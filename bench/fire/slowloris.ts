@@ -107,9 +107,7 @@ export const slowloris: Scenario = {
     claimLogged(context, target.logged(), each);
     await sleep(secs);
     const after = await honest.take('after');
-    say(
-      `  p99 ${ms(before.p99)} before, ${ms(held.p99)} while they are held, ${ms(ending.p99)} while they are thrown out`,
-    );
+    say(`  p99 while they are thrown out: ${ms(ending.p99)}`);
     say('  while nobody attacks → while they are held; before → after:');
     // Something else on the machine may have got in the way of one of the two: it is no excuse.
     honest.claimP99(before.p99 < after.p99 ? before : after, held);

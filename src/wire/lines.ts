@@ -81,7 +81,9 @@ export class LineEngine extends HeldDecoder implements Engine {
   private keep(b: Buffer, from: number, to: number): void {
     const need = this.filled + to - from;
     if (need > this.line.length) {
-      const ahead = Math.min(Math.max(this.line.length * 2, LEAST), this.options.maxPayload + 1);
+      // The beginning is all of it as a rule: room for more is made when more has come.
+      const ahead =
+        this.filled === 0 ? 0 : Math.min(Math.max(this.line.length * 2, LEAST), this.options.maxPayload + 1);
       const larger = Buffer.allocUnsafeSlow(Math.max(need, ahead));
       this.line.copy(larger, 0, 0, this.filled);
       this.line = larger;

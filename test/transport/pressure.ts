@@ -255,44 +255,6 @@ export function pressureContract(name: string, create: CreateTransport): void {
         expect(server.bytes.equals(bytes)).toBe(true);
       });
 
-      describe('paused, it leaves to the kernel what comes byte by byte: kept here, each read costs many times its bytes', () => {
-        async function pausedAndSentTo(): Promise<{ peer: Socket; server: Accepted }> {
-          const { peer, server } = await open();
-          peer.write('first');
-          await server.until(({ text }) => text === 'first');
-          server.socket.pause();
-          for (let i = 0; i < 100; i++) {
-            peer.write('x');
-            // A round trip: who reads on does it before this.
-            server.socket.write('y');
-            // oxlint-disable-next-line no-await-in-loop -- one byte after the other
-            await readBytes(peer, 1);
-          }
-          expect(server.text).toBe('first');
-          return { peer, server };
-        }
-
-        test('and reads on', async () => {
-          const { peer, server } = await pausedAndSentTo();
-          server.socket.resume();
-          await server.until(({ bytes }) => bytes.length === 105);
-          // OpenSSL gives each record by itself.
-          if (!secure) expect(server.chunks.map(({ length }) => length)).toEqual([5, 100]);
-          peer.end('last');
-          await server.until(({ ended }) => ended);
-          expect(server.text).toBe(`first${'x'.repeat(100)}last`);
-        });
-
-        test('and gives the stream away, which reads on', async () => {
-          const { peer, server } = await pausedAndSentTo();
-          const stream = site.track(server.socket.detach(Buffer.from('head')));
-          expect(stream.readableLength).toBe(4);
-          peer.end('last');
-          stream.resume();
-          expect((await readAll(stream)).toString()).toBe(`head${'x'.repeat(100)}last`);
-        });
-      });
-
       test('pauses and resumes at once: it goes on', async () => {
         const { peer, server } = await open();
         server.onChunk = () => {
@@ -314,22 +276,6 @@ export function pressureContract(name: string, create: CreateTransport): void {
         peer.end('last');
         await server.until(({ closed }) => closed !== undefined);
         expect([server.text, server.closed]).toEqual(['firstlast', null]);
-      });
-
-      test('pauses the FIN too', async () => {
-        const { peer, server } = await open();
-        server.socket.pause();
-        peer.end('last');
-        server.socket.write('paused');
-        await readBytes(peer, 6);
-        expect([server.text, server.ended]).toEqual(['', false]);
-        server.socket.resume();
-        await server.until(({ ended }) => ended);
-        expect(server.text).toBe('last');
-        server.socket.resume();
-        server.socket.end();
-        await server.until(({ closed }) => closed !== undefined);
-        expect(server.closed).toBeNull();
       });
     });
 
