@@ -1,4 +1,5 @@
 import { Child } from './child.ts';
+import type { HonestReport } from './children/honest.ts';
 import type { Shape, SlowOrder, SlowReport } from './children/slow.ts';
 import { claimQuiet, claimUnchanged, type Context, Honest, ms, type Scenario, sleep } from './scenario.ts';
 import { type LogLine, Target } from './target.ts';
@@ -107,21 +108,31 @@ export const slowloris: Scenario = {
     claimLogged(context, target.logged(), each);
     await sleep(secs);
     const after = await honest.take('after');
-    say(`  p99 while they are thrown out: ${ms(ending.p99)}`);
-    say('  while nobody attacks → while they are held; before → after:');
-    // Something else on the machine may have got in the way of one of the two: it is no excuse.
-    honest.claimP99(before.p99 < after.p99 ? before : after, held);
-    honest.claimP99(before, after);
-    // To take in that many is work for the machine, whomever they come to: who is with another daemon waits as well.
-    say('  at the daemon that nobody attacks → here, while they arrive and are held:');
-    honest.claimP99(aloof, arriving);
-    honest.claimP99(unharmed, held);
+    claimSpared(context, honest, { before, arriving, aloof, held, unharmed, ending, after });
     claimUnchanged(context, healthy, await target.health());
     claimQuiet(context, target);
     await honest.stop();
     await target.stop();
   },
 };
+
+/** Claims that the honest clients hardly noticed; `aloof` and `unharmed` are those of a daemon that nobody attacked. */
+function claimSpared(
+  { say }: Context,
+  honest: Honest,
+  reports: Record<'before' | 'arriving' | 'aloof' | 'held' | 'unharmed' | 'ending' | 'after', HonestReport>,
+): void {
+  const { before, arriving, aloof, held, unharmed, ending, after } = reports;
+  say(`  p99 while they are thrown out: ${ms(ending.p99)}`);
+  say('  while nobody attacks → while they are held; before → after:');
+  // Something else on the machine may have got in the way of one of the two: it is no excuse.
+  honest.claimP99(before.p99 < after.p99 ? before : after, held);
+  honest.claimP99(before, after);
+  // To take in that many is work for the machine, whomever they come to: who is with another daemon waits as well.
+  say('  at the daemon that nobody attacks → here, while they arrive and are held:');
+  honest.claimP99(aloof, arriving);
+  honest.claimP99(unharmed, held);
+}
 
 /** Claims that those of one shape lived as long as their limit lets them. */
 function claimGone(
