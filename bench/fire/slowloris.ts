@@ -52,7 +52,7 @@ export const slowloris: Scenario = {
   name: 'slowloris',
   title: 'seven ways to begin something and not to end it, 1,000 of each at once, beside 100 honest clients',
   async run(context) {
-    const { quick, secs = quick ? 1 : 10, say, claim } = context;
+    const { quick, secs = quick ? 1 : 10, claim } = context;
     const each = quick ? 20 : 1000;
     /** Seconds that each limit of this run allows. */
     const limit = quick ? 3 : 40;
