@@ -178,7 +178,9 @@ export class StreamSocket implements TransportSocket, PutOff {
     if (!this.stopped) return;
     this.stopped = false;
     // oxlint-disable-next-line no-underscore-dangle
-    this.stream._handle?.readStart?.();
+    const handle = this.stream._handle;
+    // Node has stopped it as well, if more came of the last read than a stream takes: then Node starts it, when that has been taken.
+    if (handle?.reading === true) handle.readStart?.();
   }
 }
 
