@@ -79,7 +79,7 @@ export const OPTIONS = [
     '',
     'transport',
     { type: 'enum', default: 'auto', values: ['auto', 'net', 'direct'], reloadable: false },
-    "What moves the bytes of plain connections: net is Node's public API; direct goes past it, which is faster and takes less memory, but rests on Node's internals. auto is direct where a test at start finds that it works, else net. TLS connections are always net.",
+    "What moves the bytes of plain connections: net is Node's own sockets; direct goes past them, which is faster and takes less memory, but rests on Node's internals. auto is direct where a test at start finds that it works, else net. TLS connections are always net.",
   ),
   row(
     'log',

@@ -6,13 +6,11 @@ import { type Handle, listeningHandle } from '../../src/transport/handle.ts';
 import { NetTransport } from '../../src/transport/tcp.ts';
 import { type CreateTransport, transportContract } from './contract.ts';
 import { listeningContract } from './listening.ts';
-import { pausingContract } from './pausing.ts';
 import { pressureContract } from './pressure.ts';
 
 const create: CreateTransport = (options, log) => new NetTransport(options, log, takeDirect);
 
 transportContract('direct', create);
-pausingContract('direct', create);
 pressureContract('direct', create);
 listeningContract('direct', create);
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type CreateTransport, Site } from './contract.ts';
+import { pausing } from './pausing.ts';
 import { type Accepted, dial, dialTls, portOf, readAll, readBytes } from './peers.ts';
 
 const MIB = 1 << 20;
@@ -278,6 +279,8 @@ export function pressureContract(name: string, create: CreateTransport): void {
         expect([server.text, server.closed]).toEqual(['firstlast', null]);
       });
     });
+
+    describe('paused', () => pausing(secure, open, (stream) => site.track(stream)));
 
     test('two who send at the same time do not get into each other’s bytes', async () => {
       const listener = await site.listen(adress);
